@@ -1,0 +1,207 @@
+"""What a good row of each dataset is: one pandera model per dataset, in the order of the data's flow.
+
+The only place that says which columns a dataset has, which of them may be blank, and which values are refused
+(domain.md, "Input datasets"). The raw tables, the typing of text and the names of canonical files follow from here.
+
+Does not belong here: how text becomes a typed value (`typing_sql.py`), or what rows mean together (`core/`).
+"""
+
+from collections.abc import Iterable
+from copy import deepcopy
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cached_property
+from typing import Annotated
+
+import pandera.polars as pa
+import polars as pl
+
+Text = pl.String
+Units = pl.Int64
+Flag = pl.Boolean
+Instant = Annotated[pl.Datetime, "us", None]
+
+EARLIEST = datetime(2000, 1, 2)  # noqa: DTZ001 - UTC without a zone, as everywhere
+LATEST = datetime(2099, 12, 30)  # noqa: DTZ001
+"""Instants outside are slips of a pen or of a spreadsheet; the calendar of billing periods ends where they do."""
+
+MOST_UNITS = 1_000_000_000
+"""More units than that in one line are an overflow, not an order."""
+
+
+def _text(description: str, **rules) -> pa.Field:
+    return pa.Field(description=description, **rules)
+
+
+def _instant(description: str, **rules) -> pa.Field:
+    return pa.Field(ge=EARLIEST, le=LATEST, description=f"{description}, UTC", **rules)
+
+
+def _units(description: str) -> pa.Field:
+    return pa.Field(ge=1, le=MOST_UNITS, description=f"{description}, units")
+
+
+class Sellers(pa.DataFrameModel):
+    """One row per version of a seller; all versions are kept."""
+
+    seller_id: Text = _text("the seller")
+    name: Text = _text("the seller's business name, as it stands on statements")
+    country: Text = _text("ISO 3166-1 alpha-2", str_matches="^[A-Z]{2}$")
+    language: Text = _text("BCP 47", str_matches="^[A-Za-z]{2,3}(-[A-Za-z0-9]{1,8})*$")
+    email: Text = _text("where statements go", str_matches="^[^@\\s]+@[^@\\s]+$")
+    plan: Text = _text("selling plan", isin=["professional", "individual"])
+    standing: Text = _text("account standing", isin=["good", "at_risk", "suspended"])
+    registered_at: Instant = _instant("when the seller registered")
+    updated_at: Instant = _instant("from when this version holds")
+
+
+class EnrolmentEvents(pa.DataFrameModel):
+    """One row per activation or deactivation of a seller in a marketplace."""
+
+    seller_id: Text = _text("the seller")
+    marketplace_id: Text = _text("the marketplace")
+    event: Text = _text("what happened", isin=["activate", "deactivate"])
+    effective_at: Instant = _instant("from when it holds")
+    source: Text = _text("who caused it", isin=["seller", "automatic"])
+    requested_at: Instant = _instant("when it was asked for")
+    terms_accepted: Flag = pa.Field(description="whether the seller had accepted the terms")
+
+
+class OrderItems(pa.DataFrameModel):
+    """One row per version of an item line of an order."""
+
+    order_id: Text = _text("the order")
+    order_item_id: Text = _text("the item line within the order")
+    seller_id: Text = _text("who sold it")
+    marketplace_id: Text = _text("where it was sold")
+    purchased_at: Instant = _instant("when the order was placed; decides coverage")
+    fulfillment: Text = _text("MFN: shipped by the seller, AFN: by the platform", isin=["MFN", "AFN"])
+    is_prime: Flag = pa.Field(description="whether it is seller-fulfilled Prime")
+    asin: Text = _text("the catalogue's id of the product")
+    sku: Text = _text("the seller's id of the product")
+    quantity: Units = _units("ordered")
+    updated_at: Instant = _instant("orders versions of one item; the greatest is in force")
+
+
+class Shipments(pa.DataFrameModel):
+    """One row per version of a shipment line: one item of an order in one parcel."""
+
+    shipment_id: Text = _text("the parcel")
+    order_item_id: Text = _text("the item line")
+    order_id: Text = _text("the order")
+    shipped_at: Instant = _instant("when it left; decides the billing period, the trial and the terms")
+    quantity: Units = _units("shipped")
+    carrier: Text = _text("who carries it", nullable=True)
+    tracking_id: Text = _text("the carrier's number", nullable=True)
+    is_tracking_valid: Flag = pa.Field(
+        nullable=True, description="whether the tracking was valid; blank: unknown"
+    )
+    is_void: Flag = pa.Field(nullable=True, description="whether it was withdrawn; blank: no")
+    updated_at: Instant = _instant("orders versions of one line; the greatest is in force")
+
+
+class Contacts(pa.DataFrameModel):
+    """One row per version of a customer's contact with the service."""
+
+    contact_id: Text = _text("the contact")
+    order_id: Text = _text("the order it is about", nullable=True)
+    order_item_id: Text = _text("the item line it is about", nullable=True)
+    seller_id: Text = _text("the seller as the service noted it; the item's seller decides")
+    marketplace_id: Text = _text("the marketplace as the service noted it; the item's decides")
+    channel: Text = _text("how", isin=["phone", "email", "chat"])
+    reason: Text = _text(
+        "why",
+        isin=[
+            "where_is_my_order",
+            "delivery",
+            "return",
+            "refund",
+            "damaged",
+            "cancel",
+            "product_question",
+            "invoice",
+            "customisation",
+            "pre_order",
+            "other",
+        ],
+    )
+    contacted_at: Instant = _instant("when; decides the period in which it counts")
+    resolved_at: Instant = _instant("when it was resolved", nullable=True)
+    is_void: Flag = pa.Field(nullable=True, description="whether it was contested and granted; blank: no")
+    updated_at: Instant = _instant("orders versions of one contact; the greatest is in force")
+
+
+class Returns(pa.DataFrameModel):
+    """One row per return requested by a customer."""
+
+    return_id: Text = _text("the return")
+    order_id: Text = _text("the order")
+    order_item_id: Text = _text("the item line")
+    requested_at: Instant = _instant("when; decides the period in which it counts")
+    label: Text = _text("the return label", isin=["prepaid", "other"])
+
+
+SQL_TYPES = {
+    pl.String(): "VARCHAR",
+    pl.Int64(): "BIGINT",
+    pl.Boolean(): "BOOLEAN",
+    pl.Datetime("us"): "TIMESTAMP",
+}
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """A dataset: its name, which is that of its raw table and of its files, its key and its contract."""
+
+    name: str
+    key: tuple[str, ...]
+    contract: type[pa.DataFrameModel]
+    is_optional: bool = False
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """The pandera schema, which must not be changed."""
+        return self.contract.to_schema()
+
+    @property
+    def description(self) -> str:
+        """What a row is."""
+        return (self.contract.__doc__ or "").strip()
+
+    @cached_property
+    def columns(self) -> dict[str, str]:
+        """Column → DuckDB type, in order."""
+        return {name: SQL_TYPES[column.dtype.type] for name, column in self.schema.columns.items()}
+
+    @cached_property
+    def required(self) -> tuple[str, ...]:
+        """The columns that a file must have."""
+        return tuple(name for name, column in self.schema.columns.items() if not column.nullable)
+
+    @property
+    def order_of_versions(self) -> tuple[str, ...]:
+        """What orders the versions of one key before load and row do."""
+        return ("updated_at",) if "updated_at" in self.columns and "updated_at" not in self.key else ()
+
+    def schema_for(self, marketplaces: Iterable[str]) -> pa.DataFrameSchema:
+        """The schema, which also refuses marketplaces that nobody has listed."""
+        schema = deepcopy(self.schema)
+        if "marketplace_id" in schema.columns:
+            known = pa.Check.isin(sorted(marketplaces), error="a marketplace listed in marketplaces.csv")
+            schema.columns["marketplace_id"].checks.append(known)
+        return schema
+
+
+DATASETS: dict[str, Dataset] = {
+    dataset.name: dataset
+    for dataset in (
+        Dataset("sellers", ("seller_id", "updated_at"), Sellers),
+        Dataset(
+            "enrolment_events", ("seller_id", "marketplace_id", "event", "effective_at"), EnrolmentEvents
+        ),
+        Dataset("order_items", ("order_id", "order_item_id"), OrderItems),
+        Dataset("shipments", ("shipment_id", "order_item_id"), Shipments),
+        Dataset("contacts", ("contact_id",), Contacts),
+        Dataset("returns", ("return_id",), Returns, is_optional=True),
+    )
+}

@@ -1,0 +1,168 @@
+"""Which file is which dataset, and the SELECT that maps it onto the contract.
+
+A file in canonical columns is known by its name (`order_items*.csv`). Any other is known by a source, one
+`data/sources/<name>.sql`: a header, then one SELECT in DuckDB. A new shape of file needs one such file and nothing else:
+
+    -- What the file is, in one sentence.
+    -- dataset: contacts
+    -- file: olist_order_reviews_dataset.csv         patterns of the driving file's name, with commas between
+    -- read: delimiter=; quote='                     (optional) how delimited text is written
+    -- zone: America/Sao_Paulo                       (optional) zone of times without an offset
+    -- join: orders = olist_orders_dataset.csv       (optional, several) a file beside it, as a table of text
+    select row_number, … from input left join orders using (order_id)
+
+`input` holds the driving file as text, with `row_number`. The SELECT gives `row_number` and the dataset's columns (those
+that may be blank can be left out) as text, and exactly one row for each row of `input`. Two further columns are understood:
+`skipped`, why a row is no row of this dataset, and `refused`, `column: reason` why it is a bad one; null means neither.
+"""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from functools import cached_property
+from pathlib import Path
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from assets.raw.contracts import DATASETS, Dataset
+from assets.raw.reading import SUFFIXES, Dialect
+
+CANONICAL = "canonical"
+_HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
+_KEYS = {"dataset", "file", "read", "zone", "join"}
+
+
+class SourceError(Exception):
+    """A source file that cannot be used; the message names it and says why."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """One way to read files of one shape as one dataset."""
+
+    name: str
+    dataset: Dataset
+    patterns: tuple[str, ...]
+    """What the names of its files look like, in lower case."""
+    select: str | None = None
+    """Maps `input` onto the dataset; none for canonical columns."""
+    description: str = ""
+    dialect: Dialect | None = None
+    zone: str | None = None
+    joins: tuple[tuple[str, str], ...] = ()
+    """Table name and file name of each file that is joined."""
+
+    def matches(self, path: Path) -> bool:
+        """Whether a file is of this source, by its name."""
+        name = path.name.lower()
+        return any(fnmatch(name, pattern) for pattern in self.patterns) and SUFFIXES.search(name) is not None
+
+
+@dataclass(frozen=True)
+class Sources:
+    """All sources: those of a folder, and the canonical one of each dataset."""
+
+    mapped: tuple[Source, ...]
+
+    @cached_property
+    def canonical(self) -> tuple[Source, ...]:
+        """One source for each dataset, for files in its own columns."""
+        return tuple(Source(CANONICAL, dataset, (f"{dataset.name}*",)) for dataset in DATASETS.values())
+
+    def of(self, path: Path) -> list[Source]:
+        """The sources that read a file: those whose pattern its name fits, else the canonical one; none if unknown."""
+        return [s for s in self.mapped if s.matches(path)] or [s for s in self.canonical if s.matches(path)]
+
+    def joins(self, path: Path) -> bool:
+        """Whether a file is only there to be joined to others."""
+        return any(path.name == name for source in self.mapped for _, name in source.joins)
+
+    def known_names(self) -> str:
+        """What files are called, for whoever has one that is not known."""
+        canonical = [f"{source.dataset.name}*.csv" for source in self.canonical]
+        return ", ".join(
+            canonical + sorted({pattern for source in self.mapped for pattern in source.patterns})
+        )
+
+
+def read_sources(folder: Path) -> Sources:
+    """The sources of a folder, in order of name. Raises `SourceError` naming the first that cannot be used."""
+    return Sources(tuple(_read_source(path) for path in sorted(folder.glob("*.sql"))))
+
+
+def _read_source(path: Path) -> Source:
+    header, description, joins = {}, [], []
+    lines = path.read_text(encoding="utf-8").splitlines()
+    comments = [line for line in lines if line.startswith("--")]
+    for comment in comments:
+        entry = _HEADER.match(comment)
+        if entry is None or entry["key"] not in _KEYS:
+            description.append(comment.removeprefix("--").strip())
+        elif entry["key"] == "join":
+            table, _, file = (part.strip() for part in entry["value"].partition("="))
+            if not table.isidentifier() or not file or "/" in file:
+                raise SourceError(
+                    f"{path.name}: a join is written `table = file name`, not {entry['value']!r}"
+                )
+            joins.append((table, file))
+        elif entry["key"] in header:
+            raise SourceError(f"{path.name}: `{entry['key']}` is given twice")
+        else:
+            header[entry["key"]] = entry["value"]
+    for key in ("dataset", "file"):
+        if not header.get(key):
+            raise SourceError(f"{path.name}: its header does not say `-- {key}: …`")
+    if header["dataset"] not in DATASETS:
+        raise SourceError(
+            f"{path.name}: there is no dataset {header['dataset']!r}; there are {', '.join(DATASETS)}"
+        )
+    select = "\n".join(line for line in lines if line not in comments).strip().rstrip(";")
+    if not select:
+        raise SourceError(f"{path.name}: it has no SELECT")
+    return Source(
+        name=path.stem,
+        dataset=DATASETS[header["dataset"]],
+        patterns=tuple(pattern.strip().lower() for pattern in header["file"].split(",")),
+        select=select,
+        description=" ".join(description),
+        dialect=_dialect(path, header),
+        zone=_zone(path, header),
+        joins=tuple(joins),
+    )
+
+
+def _dialect(path: Path, header: Mapping[str, str]) -> Dialect | None:
+    if "read" not in header:
+        return None
+    options = dict(re.findall(r"(\w+)=(\S*)", header["read"]))
+    unknown = options.keys() - {"delimiter", "quote"}
+    if unknown or "delimiter" not in options:
+        raise SourceError(f"{path.name}: `read` takes delimiter=… and quote=…, not {header['read']!r}")
+    delimiter = options["delimiter"].replace("\\t", "\t").replace("tab", "\t")
+    return Dialect(delimiter, options.get("quote", '"'))
+
+
+def _zone(path: Path, header: Mapping[str, str]) -> str | None:
+    zone = header.get("zone")
+    if zone is not None:
+        try:
+            ZoneInfo(zone)
+        except (ZoneInfoNotFoundError, ValueError) as error:
+            raise SourceError(f"{path.name}: {zone!r} is not a time zone") from error
+    return zone
+
+
+def files_of(paths: Sequence[Path]) -> list[Path]:
+    """The files named, and those below the folders named, in order of path; hidden ones are passed over."""
+    files: set[Path] = set()
+    for path in paths:
+        if path.is_dir():
+            below = (file for file in path.rglob("*") if file.is_file())
+            files.update(
+                file
+                for file in below
+                if not any(part.startswith(".") for part in file.relative_to(path).parts)
+            )
+        else:
+            files.add(path)
+    return sorted(files)

@@ -1,0 +1,53 @@
+"""Where things lie. Read from the environment once; nothing else in the project reads it.
+
+Does not belong here: opening any of these places.
+"""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Settings:
+    """The places a command works with, all absolute."""
+
+    home: Path
+    """Everything made: `warehouse.duckdb`, `statements/`, Dagster's own files."""
+    data: Path
+    """What it starts from: `marketplaces.csv`, `terms/`, `sources/`, `sample/`."""
+    terms: Path
+    sources: Path
+
+    @property
+    def warehouse(self) -> Path:
+        """The DuckDB file."""
+        return self.home / "warehouse.duckdb"
+
+    @property
+    def statements(self) -> Path:
+        """The folder of statements: `<period>/<marketplace>/`."""
+        return self.home / "statements"
+
+    @property
+    def marketplaces(self) -> Path:
+        """The list of marketplaces."""
+        return self.data / "marketplaces.csv"
+
+
+def settings(environment: Mapping[str, str] = os.environ) -> Settings:
+    """The places named by `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS` and `CSBA_SOURCES`, else those of the checkout."""
+
+    def place(variable: str, default: Path) -> Path:
+        return Path(environment.get(variable) or default).expanduser().resolve()
+
+    data = place("CSBA_DATA", CHECKOUT / "data")
+    return Settings(
+        home=place("CSBA_HOME", CHECKOUT / "var"),
+        data=data,
+        terms=place("CSBA_TERMS", data / "terms"),
+        sources=place("CSBA_SOURCES", data / "sources"),
+    )

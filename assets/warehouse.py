@@ -1,0 +1,202 @@
+"""The warehouse: one DuckDB file below the home, one writer, and the rows in force as of a load.
+
+It owns the connection, the lock on the home, the raw tables and the run's entry in `audit.runs`. It does not know what
+a row means, and never the clock: whoever calls says what time it is.
+"""
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+SCHEMAS = ("raw", "in_force", "core", "billing", "audit")
+"""`in_force` holds a view per dataset: the version of every key in force, as of the load that is being looked at."""
+
+BOOKS = """
+create table if not exists raw.superseded (
+    dataset varchar not null, file_id bigint not null, row_number bigint not null, load_id bigint not null
+);
+comment on table raw.superseded is 'One row per raw row that another version of its key beats, from the load on that shows it.';
+
+create table if not exists audit.runs (
+    run_id bigint primary key, command varchar not null, started_at timestamp not null, ended_at timestamp,
+    outcome varchar not null, code_version varchar not null, counts varchar, checks varchar
+);
+comment on table audit.runs is 'One row per run of a command. outcome: running, done, failed, or interrupted when its process ended early; counts and checks are JSON.';
+
+create table if not exists audit.files (
+    file_id bigint primary key, load_id bigint not null, path varchar not null, sha256 varchar not null,
+    source varchar not null, dataset varchar not null, rows_read bigint not null, rows_loaded bigint not null,
+    rows_duplicate bigint not null, rows_quarantined bigint not null, rows_skipped bigint not null,
+    skipped_because varchar, joined varchar, loaded_at timestamp not null
+);
+comment on table audit.files is 'One row per file and dataset. rows_read = loaded + duplicate + quarantined + skipped; skipped_because (reason: rows) and joined (file: sha256) are JSON.';
+
+create table if not exists audit.quarantine (
+    file_id bigint not null, row_number bigint not null, dataset varchar not null, column_name varchar,
+    check_name varchar not null, value varchar, "row" varchar not null
+);
+comment on table audit.quarantine is 'One row per refused row: the first check it failed, and the row as it came, as JSON. May hold personal data: never published, printed or logged beyond the column at fault.';
+"""
+
+
+class WarehouseBusyError(Exception):
+    """Another process holds the home."""
+
+
+class WarehouseMissingError(Exception):
+    """Nothing has been loaded into this home yet."""
+
+
+@dataclass
+class Warehouse:
+    """An open warehouse. `con` is its one connection, with UTC as session zone and file order preserved."""
+
+    home: Path
+    con: duckdb.DuckDBPyConnection
+    run_id: int | None = None
+    counts: dict[str, Any] = field(default_factory=dict)
+    checks: dict[str, int] = field(default_factory=dict)
+    """Check name → failing rows; of all checks that the run made."""
+
+    # -- runs -------------------------------------------------------------------------------------------------
+
+    def begin_run(self, command: str, *, now: datetime, code_version: str) -> None:
+        """Enter a run in `audit.runs`; what a killed process left as running is marked interrupted."""
+        self.con.execute("update audit.runs set outcome = 'interrupted' where outcome = 'running'")
+        (self.run_id,) = self.con.execute("select coalesce(max(run_id), 0) + 1 from audit.runs").fetchall()[0]
+        self.con.execute(
+            "insert into audit.runs values (?, ?, ?, null, 'running', ?, null, null)",
+            [self.run_id, command, now, code_version],
+        )
+
+    def end_run(self, outcome: str, *, now: datetime) -> None:
+        """Close the run's entry with its outcome (`done` or `failed`), counts and check results."""
+        self.con.execute(
+            "update audit.runs set ended_at = ?, outcome = ?, counts = ?, checks = ? where run_id = ?",
+            [now, outcome, json.dumps(self.counts), json.dumps(self.checks), self.run_id],
+        )
+
+    # -- as of a load -----------------------------------------------------------------------------------------
+
+    def latest_load(self) -> int:
+        """The greatest load id, 0 before the first."""
+        return self.con.execute("select coalesce(max(load_id), 0) from audit.files").fetchall()[0][0]
+
+    def show_as_of(self, load_id: int) -> None:
+        """Point the views `in_force.<dataset>` at what was known after that load; everything derived reads them."""
+        from assets.raw.contracts import DATASETS
+
+        for dataset in DATASETS.values():
+            columns = ", ".join(dataset.columns)
+            self.con.execute(f"""
+                create or replace view in_force.{dataset.name} as
+                select {columns}, load_id, file_id, row_number
+                from raw.{dataset.name} as version
+                where load_id <= {load_id}
+                  and not exists (
+                      from raw.superseded as beaten
+                      where beaten.dataset = '{dataset.name}'
+                        and beaten.load_id <= {load_id}
+                        and beaten.file_id = version.file_id
+                        and beaten.row_number = version.row_number
+                  )""")
+
+    # -- transactions -----------------------------------------------------------------------------------------
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """All or nothing. DuckDB gives a transaction up at any error, so nothing inside may be caught and gone on from."""
+        self.con.execute("begin")
+        try:
+            yield
+        except BaseException:
+            self.con.execute("rollback")
+            raise
+        self.con.execute("commit")
+
+    def rows(self, query: str, parameters: Iterable[Any] = ()) -> list[dict[str, Any]]:
+        """The rows of a query as dicts; for small results."""
+        result = self.con.execute(query, list(parameters))
+        names = [column[0] for column in result.description or ()]
+        return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+@contextmanager
+def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False) -> Iterator[Warehouse]:
+    """Open the warehouse of a home for writing, alone, and make what is missing in it.
+
+    `holder` names the command for whoever comes second. Raises `WarehouseBusyError` when another process holds the
+    home, unless told to wait. The lock is the operating system's: it dies with its process.
+    """
+    home.mkdir(parents=True, exist_ok=True)
+    with _lock(home, holder, now, wait), _connect(home / "warehouse.duckdb", read_only=False) as con:
+        warehouse = Warehouse(home, con)
+        _make_schemas(warehouse)
+        yield warehouse
+
+
+@contextmanager
+def read_warehouse(home: Path) -> Iterator[Warehouse]:
+    """Open the warehouse read-only. Raises `WarehouseMissingError`, or `WarehouseBusyError` while somebody writes."""
+    path = home / "warehouse.duckdb"
+    if not path.exists():
+        raise WarehouseMissingError(f"nothing has been loaded into {home} yet")
+    try:
+        connection = _connect(path, read_only=True)
+    except duckdb.IOException as error:
+        raise WarehouseBusyError(_busy(home)) from error
+    with connection as con:
+        yield Warehouse(home, con)
+
+
+def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    con = duckdb.connect(str(path), read_only=read_only)
+    con.execute("set timezone = 'UTC'")
+    con.execute("set preserve_insertion_order = true")
+    con.execute("set enable_progress_bar = false")
+    con.execute("set autoinstall_known_extensions = false")
+    return con
+
+
+@contextmanager
+def _lock(home: Path, holder: str, now: datetime, wait: bool) -> Iterator[None]:
+    with (home / "lock").open("a+") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        except BlockingIOError as error:
+            raise WarehouseBusyError(_busy(home)) from error
+        lock.truncate(0)
+        lock.write(f"{holder}, process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC")
+        lock.flush()
+        yield
+
+
+def _busy(home: Path) -> str:
+    lock = home / "lock"
+    held_by = lock.read_text() if lock.exists() else ""
+    return f"{home} is in use by {held_by or 'another program that has warehouse.duckdb open'}; try again when it is done"
+
+
+def _make_schemas(warehouse: Warehouse) -> None:
+    from assets.raw.contracts import DATASETS
+
+    con = warehouse.con
+    with warehouse.transaction():
+        for schema in SCHEMAS:
+            con.execute(f"create schema if not exists {schema}")
+        con.execute(BOOKS)
+        for dataset in DATASETS.values():
+            columns = ", ".join(f"{name} {kind}" for name, kind in dataset.columns.items())
+            con.execute(
+                f"create table if not exists raw.{dataset.name}"
+                f" ({columns}, load_id bigint not null, file_id bigint not null, row_number bigint not null)"
+            )
+    warehouse.show_as_of(warehouse.latest_load())

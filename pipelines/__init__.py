@@ -1,0 +1,1 @@
+"""What runs: the command `csba`, the Dagster code location, and one module per verb."""
