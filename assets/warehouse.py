@@ -7,7 +7,7 @@ a row means, and never the clock: whoever calls says what time it is.
 import fcntl
 import json
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,7 +112,7 @@ class Warehouse:
     # -- transactions -----------------------------------------------------------------------------------------
 
     @contextmanager
-    def transaction(self) -> Iterator[None]:
+    def transaction(self) -> Generator[None]:
         """All or nothing. DuckDB gives a transaction up at any error, so nothing inside may be caught and gone on from."""
         self.con.execute("begin")
         try:
@@ -130,7 +130,7 @@ class Warehouse:
 
 
 @contextmanager
-def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False) -> Iterator[Warehouse]:
+def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False) -> Generator[Warehouse]:
     """Open the warehouse of a home for writing, alone, and make what is missing in it.
 
     `holder` names the command for whoever comes second. Raises `WarehouseBusyError` when another process holds the
@@ -144,7 +144,7 @@ def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False
 
 
 @contextmanager
-def read_warehouse(home: Path) -> Iterator[Warehouse]:
+def read_warehouse(home: Path) -> Generator[Warehouse]:
     """Open the warehouse read-only. Raises `WarehouseMissingError`, or `WarehouseBusyError` while somebody writes."""
     path = home / "warehouse.duckdb"
     if not path.exists():
@@ -157,6 +157,37 @@ def read_warehouse(home: Path) -> Iterator[Warehouse]:
         yield Warehouse(home, con)
 
 
+def replace_table(
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    description: str,
+    columns: Mapping[str, tuple[str, str]],
+    rows: Sequence[tuple],
+) -> None:
+    """Make a small table anew from rows of Python; `columns` gives each one's type and meaning, in order."""
+    import polars as pl
+
+    con.execute(f"create or replace table {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in columns.items())})")
+    comment_on(con, "table", table, description, {name: meaning for name, (_, meaning) in columns.items()})
+    if rows:
+        con.register("rows_to_keep", pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None))
+        con.execute(f"insert into {table} by name from rows_to_keep")
+        con.unregister("rows_to_keep")
+
+
+def comment_on(
+    con: duckdb.DuckDBPyConnection, kind: str, name: str, description: str, columns: Mapping[str, str]
+) -> None:
+    """Keep what a table or view is, and what its columns mean, in the warehouse itself."""
+
+    def quoted(text: str) -> str:
+        return "'" + text.replace("'", "''") + "'"
+
+    con.execute(f"comment on {kind} {name} is {quoted(description)}")
+    for column, meaning in columns.items():
+        con.execute(f"comment on column {name}.{column} is {quoted(meaning)}")
+
+
 def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
     con = duckdb.connect(str(path), read_only=read_only)
     con.execute("set timezone = 'UTC'")
@@ -167,7 +198,7 @@ def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
 
 
 @contextmanager
-def _lock(home: Path, holder: str, now: datetime, wait: bool) -> Iterator[None]:
+def _lock(home: Path, holder: str, now: datetime, wait: bool) -> Generator[None]:
     with (home / "lock").open("a+") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
@@ -182,7 +213,9 @@ def _lock(home: Path, holder: str, now: datetime, wait: bool) -> Iterator[None]:
 def _busy(home: Path) -> str:
     lock = home / "lock"
     held_by = lock.read_text() if lock.exists() else ""
-    return f"{home} is in use by {held_by or 'another program that has warehouse.duckdb open'}; try again when it is done"
+    return (
+        f"{home} is in use by {held_by or 'another program that has warehouse.duckdb open'}; try again when it is done"
+    )
 
 
 def _make_schemas(warehouse: Warehouse) -> None:

@@ -6,12 +6,13 @@ The only place that says which columns a dataset has, which of them may be blank
 Does not belong here: how text becomes a typed value (`typing_sql.py`), or what rows mean together (`core/`).
 """
 
+import re
 from collections.abc import Iterable
 from copy import deepcopy
 from dataclasses import dataclass
 from datetime import datetime
 from functools import cached_property
-from typing import Annotated
+from typing import Annotated, Any
 
 import pandera.polars as pa
 import polars as pl
@@ -29,15 +30,15 @@ MOST_UNITS = 1_000_000_000
 """More units than that in one line are an overflow, not an order."""
 
 
-def _text(description: str, **rules) -> pa.Field:
+def _text(description: str, **rules: Any) -> Any:
     return pa.Field(description=description, **rules)
 
 
-def _instant(description: str, **rules) -> pa.Field:
+def _instant(description: str, **rules: Any) -> Any:
     return pa.Field(ge=EARLIEST, le=LATEST, description=f"{description}, UTC", **rules)
 
 
-def _units(description: str) -> pa.Field:
+def _units(description: str) -> Any:
     return pa.Field(ge=1, le=MOST_UNITS, description=f"{description}, units")
 
 
@@ -93,9 +94,7 @@ class Shipments(pa.DataFrameModel):
     quantity: Units = _units("shipped")
     carrier: Text = _text("who carries it", nullable=True)
     tracking_id: Text = _text("the carrier's number", nullable=True)
-    is_tracking_valid: Flag = pa.Field(
-        nullable=True, description="whether the tracking was valid; blank: unknown"
-    )
+    is_tracking_valid: Flag = pa.Field(nullable=True, description="whether the tracking was valid; blank: unknown")
     is_void: Flag = pa.Field(nullable=True, description="whether it was withdrawn; blank: no")
     updated_at: Instant = _instant("orders versions of one line; the greatest is in force")
 
@@ -196,12 +195,60 @@ DATASETS: dict[str, Dataset] = {
     dataset.name: dataset
     for dataset in (
         Dataset("sellers", ("seller_id", "updated_at"), Sellers),
-        Dataset(
-            "enrolment_events", ("seller_id", "marketplace_id", "event", "effective_at"), EnrolmentEvents
-        ),
+        Dataset("enrolment_events", ("seller_id", "marketplace_id", "event", "effective_at"), EnrolmentEvents),
         Dataset("order_items", ("order_id", "order_item_id"), OrderItems),
         Dataset("shipments", ("shipment_id", "order_item_id"), Shipments),
         Dataset("contacts", ("contact_id",), Contacts),
         Dataset("returns", ("return_id",), Returns, is_optional=True),
     )
 }
+
+
+def failing_rows(schema: pa.DataFrameSchema, rows: pl.DataFrame) -> pl.DataFrame | None:
+    """The rows that break the schema, with the first column and check each fails; none if all are good.
+
+    `rows` has a `row_number` beside the schema's columns; the result has `row_number`, `column_name`, `check_name`.
+    Columns come in the contract's order, and the checks of one in theirs.
+    """
+    try:
+        schema.validate(rows.drop("row_number"), lazy=True)
+    except pa.errors.SchemaErrors as errors:
+        cases = errors.failure_cases
+        if cases["index"].null_count():
+            raise
+        order = {name: position for position, name in enumerate(schema.columns)}
+        words = {check: _in_words(check) for check in cases["check"].unique()}
+        first_failures = (
+            cases.select(
+                pl.col("index").cast(pl.Int64),
+                pl.col("column").alias("column_name"),
+                pl.col("column").replace_strict(order, return_dtype=pl.Int32).alias("position"),
+                pl.col("check").replace_strict(words, return_dtype=pl.String).alias("check_name"),
+            )
+            .sort("index", "position", maintain_order=True)
+            .unique("index", keep="first", maintain_order=True)
+        )
+        return (
+            rows.select("row_number")
+            .with_row_index("index")
+            .with_columns(pl.col("index").cast(pl.Int64))
+            .join(first_failures, on="index")
+            .select("row_number", "column_name", "check_name")
+        )
+    return None
+
+
+def _in_words(check: str) -> str:
+    """What a good value is, of a pandera check's name."""
+    if check == "not_nullable":
+        return "required"
+    for pattern, words in (
+        (r"isin\(\[(.*)\]\)", "one of {}"),
+        (r"greater_than_or_equal_to\((.*)\)", "at least {}"),
+        (r"less_than_or_equal_to\((.*)\)", "at most {}"),
+        (r"str_matches\((.*)\)", "of the form {}"),
+    ):
+        found = re.fullmatch(pattern, check)
+        if found:
+            return words.format(found[1].replace("'", ""))
+    return check

@@ -178,9 +178,7 @@ class _Attempt:
                 skipped_because=skipped,
                 ignored_columns=ignored,
             )
-            accounted = (
-                result.rows_loaded + result.rows_duplicate + result.rows_quarantined + result.rows_skipped
-            )
+            accounted = result.rows_loaded + result.rows_duplicate + result.rows_quarantined + result.rows_skipped
             if accounted != rows_read:
                 raise FileRefusedError(
                     f"{rows_read:,} rows were read but {accounted:,} are accounted for: a fault of this program"
@@ -202,9 +200,7 @@ class _Attempt:
 
     def map(self, rows_read: int) -> tuple[str, ...]:
         """`mapped`: the dataset's columns as text, one row for each row read; returns the columns that nobody asked for."""
-        self.con.execute(
-            "create or replace temp view input as select rowid + 1 as row_number, * from input_text"
-        )
+        self.con.execute("create or replace temp view input as select rowid + 1 as row_number, * from input_text")
         if self.source.select is None:
             query, ignored = self._canonical_select()
             self.con.execute(f"create or replace temp view mapped_rows as {query}")
@@ -219,9 +215,7 @@ class _Attempt:
                 f"the source {self.source.name} does not fit it: {str(error).splitlines()[0]}"
             ) from error
         self._complete_mapped()
-        rows, distinct = self.con.execute(
-            "select count(*), count(distinct row_number) from mapped_rows"
-        ).fetchall()[0]
+        rows, distinct = self.con.execute("select count(*), count(distinct row_number) from mapped_rows").fetchall()[0]
         if (rows, distinct) != (rows_read, rows_read):
             raise FileRefusedError(
                 f"the source {self.source.name} makes {rows:,} rows ({distinct:,} different) of {rows_read:,}; it must give each"
@@ -249,16 +243,12 @@ class _Attempt:
             f"cast({name} as varchar) as {name}" if name in given else f"cast(null as varchar) as {name}"
             for name in wanted
         )
-        self.con.execute(
-            f"create or replace temp view mapped as select row_number, {columns} from mapped_rows"
-        )
+        self.con.execute(f"create or replace temp view mapped as select row_number, {columns} from mapped_rows")
 
     def type_values(self) -> None:
         """`staged`: the typed values, and the column whose text cannot be read exactly, if any."""
         columns = self.dataset.columns.items()
-        values = ", ".join(
-            f"{typed(f'mapped.{name}', kind, self.source.zone)} as {name}" for name, kind in columns
-        )
+        values = ", ".join(f"{typed(f'mapped.{name}', kind, self.source.zone)} as {name}" for name, kind in columns)
         texts = ", ".join(f"mapped.{name} as text_{name}" for name, kind in columns if kind != "VARCHAR")
         unreadable = " ".join(
             f"when {name} is null and not {is_blank(f'text_{name}')} then '{name}'"
@@ -276,9 +266,7 @@ class _Attempt:
 
     def hold_against_contract(self, rows_read: int) -> None:
         """`refusals`: each row that the source, the typing or the contract refuses, with the first reason."""
-        kinds = " ".join(
-            f"when '{name}' then '{HOW_TO_READ[kind]}'" for name, kind in self.dataset.columns.items()
-        )
+        kinds = " ".join(f"when '{name}' then '{HOW_TO_READ[kind]}'" for name, kind in self.dataset.columns.items())
         self.con.execute(f"""
             create or replace temp table refusals as
             select row_number,
@@ -297,9 +285,7 @@ class _Attempt:
             failures = failing_rows(schema, chunk)
             if failures is not None:
                 self.con.register("failures", failures)
-                self.con.execute(
-                    "insert into refusals select row_number, column_name, check_name from failures"
-                )
+                self.con.execute("insert into refusals select row_number, column_name, check_name from failures")
                 self.con.unregister("failures")
             self.progress(self.path, self.dataset.name, min(start + ROWS_PER_CHUNK, rows_read), rows_read)
 
@@ -309,9 +295,7 @@ class _Attempt:
         """`repeats`: of the keys seen more than once every version, which of them are duplicates, and which is in force."""
         dataset, columns = self.dataset, ", ".join(self.dataset.columns)
         key = ", ".join(dataset.key)
-        latest_first = ", ".join(
-            f"{c} desc" for c in (*dataset.order_of_versions, "load_id", "file_id", "row_number")
-        )
+        latest_first = ", ".join(f"{c} desc" for c in (*dataset.order_of_versions, "load_id", "file_id", "row_number"))
         self.con.execute(f"""
             create or replace temp view incoming as
             select {columns}, {self.load_id} as load_id, {file_id} as file_id, row_number
@@ -360,14 +344,10 @@ class _Attempt:
 
     def skipped(self) -> dict[str, int]:
         """Reason → rows that are no row of this dataset."""
-        query = (
-            "select skipped, count(*) from staged where skipped is not null group by skipped order by skipped"
-        )
+        query = "select skipped, count(*) from staged where skipped is not null group by skipped order by skipped"
         return dict(self.con.execute(query).fetchall())
 
-    def enter(
-        self, file_id: int, result: FileLoad, content: str, joined: dict[str, str], now: datetime
-    ) -> None:
+    def enter(self, file_id: int, result: FileLoad, content: str, joined: dict[str, str], now: datetime) -> None:
         """Enter the file in `audit.files` and its refused rows, as they came, in `audit.quarantine`."""
         self.con.execute(
             "insert into audit.files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",

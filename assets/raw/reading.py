@@ -9,15 +9,25 @@ import csv
 import hashlib
 import io
 import re
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|parquet|jsonl)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
+COMPRESSIONS = {None: None, ".gz": "gzip", ".zst": "zstd"}
+
 LONGEST_ROW = 2_000_000
 """Bytes. A longer row of text is a file with an open quote."""
+
+OWN_NAMES = {"rowid", "as_came"}
+"""Columns that the table of text has of its own."""
+
+LARGEST_EXACT = 2**53
+"""Up to here a JSON number with a decimal point or an exponent keeps its whole value."""
 
 
 class FileRefusedError(Exception):
@@ -51,8 +61,9 @@ def read_as_text(
 ) -> int:
     """Read a file into a fresh temporary table of text, one row per record and in its order; returns their number.
 
-    The table's `rowid + 1` is the record's ordinal: header and blank lines are not records. `columns` are those asked
-    of a file whose rows name their own (JSON lines). Raises `FileRefusedError`.
+    The table's `rowid + 1` is the record's ordinal: header and blank lines are not records. `columns` are those asked of
+    JSON lines, of which the table also has `as_came`, the line, and `refused`, why it cannot be read exactly.
+    Raises `FileRefusedError`.
     """
     suffix = SUFFIXES.search(path.name)
     if suffix is None:
@@ -60,69 +71,103 @@ def read_as_text(
             "not a kind of file that can be read; known are .csv, .tsv, .jsonl and .parquet, plain, .gz or .zst"
         )
     kind = suffix["format"].lower()
+    compression = COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
+    if compression:
+        _decompress(path, compression)
     try:
         if kind == "parquet":
-            query = _parquet_as_text(con, path)
+            query = _parquet_as_text(path)
         elif kind == "jsonl":
-            query = _json_lines_as_text(path, columns)
+            query = _json_lines_as_text(path, compression, columns)
         else:
-            query = _delimited_as_text(path, dialect or DIALECTS[kind])
+            query = _delimited_as_text(path, compression, dialect or DIALECTS[kind])
         con.execute(f"create or replace temp table {table} as {query}")
     except (duckdb.Error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise FileRefusedError(_in_a_sentence(error)) from error
     return con.execute(f"select count(*) from {table}").fetchall()[0][0]
 
 
-def _delimited_as_text(path: Path, dialect: Dialect) -> str:
-    names = _header(path, dialect)
+def _decompress(path: Path, compression: str) -> None:
+    """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one."""
+    try:
+        with pa.input_stream(str(path), compression=compression) as file:
+            while file.read(1 << 20):
+                pass
+    except (OSError, pa.ArrowException) as error:
+        raise FileRefusedError(f"it is not a whole {compression} file; was it cut off?") from error
+
+
+def _delimited_as_text(path: Path, compression: str | None, dialect: Dialect) -> str:
+    names = _header(path, compression, dialect)
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
     return (
-        f"select * from read_csv({_quoted(str(path))}, auto_detect = false, header = true, columns = {{{columns}}},"
+        f"select * from read_csv({_exactly(path)}, auto_detect = false, header = true, columns = {{{columns}}},"
+        f" compression = '{compression or 'none'}', hive_partitioning = false,"
         f" delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.quote)},"
         f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_ROW})"
     )
 
 
-def _header(path: Path, dialect: Dialect) -> list[str]:
-    """The names in a file's first record, which must be there, be text, and differ."""
-    with pa.input_stream(str(path), compression="detect") as file:
+def _header(path: Path, compression: str | None, dialect: Dialect) -> list[str]:
+    """The names in a file's first record."""
+    with pa.input_stream(str(path), compression=compression) as file:
         start = file.read(LONGEST_ROW)
     text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
-    if "\x00" in text:
-        raise FileRefusedError("it is not text")
-    first = next(
-        csv.reader(
-            io.StringIO(text, newline=""), delimiter=dialect.delimiter, quotechar=dialect.quote or None
-        ),
-        [],
-    )
-    names = [name.strip() for name in first]
-    if not names:
-        raise FileRefusedError("it is empty: not even a header")
-    seen = [name.lower() for name in names]
-    doubled = sorted({name for name in names if seen.count(name.lower()) > 1})
-    if doubled:
-        raise FileRefusedError(f"its header names {', '.join(map(repr, doubled))} twice")
-    if not all(names):
-        raise FileRefusedError("its header has a column without a name")
+    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
+    lines = io.StringIO(text, newline="")
+    records = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting)
+    names = [name.strip() for name in next(records, [])]
+    _check_names(names)
     return names
 
 
-def _json_lines_as_text(path: Path, columns: tuple[str, ...]) -> str:
-    values = ", ".join(f"json ->> '$.{name}' as {name}" for name in columns)
-    return (
-        f"select {values}, cast(json as varchar) as as_came from read_ndjson_objects({_quoted(str(path))},"
-        f" maximum_object_size = {LONGEST_ROW})"
-    )
+def _check_names(names: list[str]) -> None:
+    """Refuse a header that is not there, is not text, or names a column twice or not at all."""
+    if not names:
+        raise FileRefusedError("it is empty: not even a header")
+    if any("\x00" in name for name in names):
+        raise FileRefusedError("it is not text")
+    seen = Counter(name.lower() for name in names)
+    doubled = sorted({name for name in names if seen[name.lower()] > 1})
+    if not all(names):
+        raise FileRefusedError("its header has a column without a name")
+    if doubled:
+        raise FileRefusedError(f"its header names {', '.join(map(repr, doubled))} twice")
+    for name in OWN_NAMES & seen.keys():
+        raise FileRefusedError(f"its header names a column {name!r}, which has a meaning here; rename it")
 
 
-def _parquet_as_text(con: duckdb.DuckDBPyConnection, path: Path) -> str:
-    file = f"read_parquet({_quoted(str(path))})"
-    names = [row[0] for row in con.execute(f"describe select * from {file}").fetchall()]
-    values = ", ".join(
-        f'cast("{name}" as varchar) as "{name}"' for name in (n.replace('"', '""') for n in names)
+def _json_lines_as_text(path: Path, compression: str | None, columns: tuple[str, ...]) -> str:
+    """Values as text; `refused` for a line that is no object, names a key twice or has a value that is not exact."""
+    values = "".join(f"json ->> '$.{name}' as {name}, " for name in columns)
+    inexact = " ".join(
+        f"""when json_type(json, '$.{name}') in ('OBJECT', 'ARRAY') then '{name}: a single value'
+            when json_type(json, '$.{name}') = 'DOUBLE'
+             and not regexp_full_match({name}, '-?\\d+')
+             and not coalesce({name} like '%.0' and abs(try_cast({name} as double)) < {LARGEST_EXACT}, false)
+            then '{name}: text or a whole number'"""
+        for name in columns
     )
-    return f"select {values} from {file}"
+    return f"""
+        select {values} cast(json as varchar) as as_came,
+            case when json_type(json) <> 'OBJECT' then 'line: a JSON object'
+                 when len(json_keys(json)) > len(list_distinct(json_keys(json))) then 'line: each key once' {inexact}
+            end as refused
+        from read_ndjson_objects({_exactly(path)}, maximum_object_size = {LONGEST_ROW},
+            compression = '{compression or "none"}', hive_partitioning = false)"""
+
+
+def _parquet_as_text(path: Path) -> str:
+    names = pq.read_schema(path).names
+    _check_names(names)
+    values = ", ".join(f'cast("{name}" as varchar) as "{name}"' for name in (n.replace('"', '""') for n in names))
+    return f"select {values} from read_parquet({_exactly(path)}, binary_as_string = true, hive_partitioning = false)"
+
+
+def _exactly(path: Path) -> str:
+    """A path as the engine reads it: that file and no other, although it takes * ? [ for patterns."""
+    text = str(path.absolute())
+    return _quoted(re.sub(r"([*?\[\\])", r"[\1]", text) if re.search(r"[*?\[]", text) else text)
 
 
 def _quoted(text: str) -> str:
@@ -132,16 +177,21 @@ def _quoted(text: str) -> str:
 def _in_a_sentence(error: Exception) -> str:
     """What the reader said, without its advice on options nor the row itself, which may hold personal data."""
     text = str(error)
-    if isinstance(error, UnicodeDecodeError) or "unicode" in text or "utf-8" in text:
-        line = re.search(r"Line: (\d+)", text)
-        return f"it is not UTF-8 text{f' (line {line[1]})' if line else ''}; save it as UTF-8"
     line = re.search(r"CSV Error on Line: (\d+)", text)
+    json_line = re.search(r"at byte \d+ in line (\d+): (.*)", text)
     expected = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
-    if line and expected:
-        return f"line {line[1]} has {expected[2]} columns instead of {expected[1]}; is the file cut off?"
-    if line and "unterminated quote" in text:
-        return f"a quote that is opened in line {line[1]} is not closed properly; is the file cut off?"
-    if line and "Maximum line size" in text:
-        return f"line {line[1]} is longer than {LONGEST_ROW:,} bytes"
-    first_line = text.splitlines()[0]
-    return f"it cannot be read: {first_line[:200]}"
+    said = f"it cannot be read: {text.splitlines()[0][:200]}"
+    if json_line:
+        # The engine counts the lines that have ended, from 1.
+        said = f"line {int(json_line[1]) - 1} is not JSON: {json_line[2].split('. ')[0].strip('. ')}; is the file cut off?"
+    elif isinstance(error, UnicodeDecodeError) or "unicode" in text or "utf-8" in text:
+        said = f"it is not UTF-8 text{f' (line {line[1]})' if line else ''}; save it as UTF-8"
+    elif line and expected:
+        said = f"line {line[1]} has {expected[2]} columns instead of {expected[1]}; is the file cut off?"
+    elif line and "unterminated quote" in text:
+        said = f"a quote that is opened in line {line[1]} is not closed properly; is the file cut off?"
+    elif line and "Maximum line size" in text:
+        said = f"line {line[1]} is longer than {LONGEST_ROW:,} bytes"
+    elif "state machine reached an invalid state" in text:
+        said = "its lines end in different ways (LF, CRLF, CR), or a quote stands where none may; save it anew"
+    return said

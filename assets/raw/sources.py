@@ -80,9 +80,7 @@ class Sources:
     def known_names(self) -> str:
         """What files are called, for whoever has one that is not known."""
         canonical = [f"{source.dataset.name}*.csv" for source in self.canonical]
-        return ", ".join(
-            canonical + sorted({pattern for source in self.mapped for pattern in source.patterns})
-        )
+        return ", ".join(canonical + sorted({pattern for source in self.mapped for pattern in source.patterns}))
 
 
 def read_sources(folder: Path) -> Sources:
@@ -101,9 +99,7 @@ def _read_source(path: Path) -> Source:
         elif entry["key"] == "join":
             table, _, file = (part.strip() for part in entry["value"].partition("="))
             if not table.isidentifier() or not file or "/" in file:
-                raise SourceError(
-                    f"{path.name}: a join is written `table = file name`, not {entry['value']!r}"
-                )
+                raise SourceError(f"{path.name}: a join is written `table = file name`, not {entry['value']!r}")
             joins.append((table, file))
         elif entry["key"] in header:
             raise SourceError(f"{path.name}: `{entry['key']}` is given twice")
@@ -113,9 +109,7 @@ def _read_source(path: Path) -> Source:
         if not header.get(key):
             raise SourceError(f"{path.name}: its header does not say `-- {key}: …`")
     if header["dataset"] not in DATASETS:
-        raise SourceError(
-            f"{path.name}: there is no dataset {header['dataset']!r}; there are {', '.join(DATASETS)}"
-        )
+        raise SourceError(f"{path.name}: there is no dataset {header['dataset']!r}; there are {', '.join(DATASETS)}")
     select = "\n".join(line for line in lines if line not in comments).strip().rstrip(";")
     if not select:
         raise SourceError(f"{path.name}: it has no SELECT")
@@ -159,9 +153,7 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
         if path.is_dir():
             below = (file for file in path.rglob("*") if file.is_file())
             files.update(
-                file
-                for file in below
-                if not any(part.startswith(".") for part in file.relative_to(path).parts)
+                file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts)
             )
         else:
             files.add(path)

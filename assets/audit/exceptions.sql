@@ -1,0 +1,171 @@
+-- One row per thing that is reported and changes nothing by itself (domain.md, "Terms, and rating", "Reported, never
+-- silently accepted").
+-- key: period, marketplace_id, kind, subject
+-- column: period | the period in which it happened
+-- column: kind | activation_repeated, deactivation_outside, activation_refused, activation_late, eligibility_lost,
+--     shipped_before_ordered, shipped_beyond_ordered, order_items_disagree, contact_disagrees, no_returns_loaded
+-- column: subject | the id of what it is about
+-- column: detail | what was found
+
+with events as (
+    select scope.period, event.*
+    from core.enrolment_events as event
+    join scope
+        on scope.marketplace_id = event.marketplace_id
+        and scope.starts_at <= event.effective_at
+        and event.effective_at < scope.ends_at
+),
+event_exceptions as (
+    select
+        period, marketplace_id, seller_id,
+        case verdict
+            when 'repeated' then 'activation_repeated'
+            when 'outside' then 'deactivation_outside'
+            else 'activation_refused'
+        end as kind,
+        seller_id || ' ' || effective_at as subject,
+        coalesce(refused_because, if(verdict = 'repeated', 'it was enrolled already', 'it was not enrolled')) as detail
+    from events
+    where verdict in ('repeated', 'outside', 'refused')
+    union all
+    select
+        period, marketplace_id, seller_id, 'activation_late', seller_id || ' ' || effective_at,
+        'asked for at ' || requested_at || ' UTC'
+    from events
+    where event = 'activate' and effective_at - requested_at > interval 1 hour
+),
+seller_versions as (
+    select
+        seller_id, plan, standing, updated_at,
+        plan = 'professional' and standing = 'good' as is_eligible,
+        lag(plan = 'professional' and standing = 'good', 1, true) over (
+            partition by seller_id order by updated_at
+        ) as was_eligible
+    from in_force.sellers
+),
+eligibility_lost as (
+    select
+        scope.period, enrolment.marketplace_id, version.seller_id, 'eligibility_lost' as kind,
+        version.seller_id || ' ' || version.updated_at as subject,
+        'plan ' || version.plan || ', standing ' || version.standing || '; it stays enrolled' as detail
+    from seller_versions as version
+    join core.enrolments as enrolment
+        on enrolment.seller_id = version.seller_id
+        and enrolment.started_at <= version.updated_at
+        and (enrolment.ended_at is null or version.updated_at < enrolment.ended_at)
+    join scope
+        on scope.marketplace_id = enrolment.marketplace_id
+        and scope.starts_at <= version.updated_at
+        and version.updated_at < scope.ends_at
+    where version.was_eligible and not version.is_eligible
+),
+units as (
+    select unit.*
+    from core.units as unit
+    join scope
+        on scope.period = unit.period
+        and scope.marketplace_id = unit.marketplace_id
+    where unit.outcome not in ('void', 'unmatched')
+),
+shipped_before_ordered as (
+    select
+        period, marketplace_id, seller_id, 'shipped_before_ordered' as kind,
+        shipment_id || '/' || order_item_id as subject,
+        'shipped ' || shipped_at || ', ordered ' || purchased_at || ' UTC' as detail
+    from units
+    where shipped_at < purchased_at
+),
+shipped_so_far as (
+    -- all that was shipped of an item until the end of the period, in whichever period
+    select units.period, units.marketplace_id, shipment.order_id, shipment.order_item_id, sum(shipment.quantity) as quantity
+    from in_force.shipments as shipment
+    join (select distinct period, marketplace_id, order_id, order_item_id from units) as units
+        on units.order_id = shipment.order_id
+        and units.order_item_id = shipment.order_item_id
+    join scope
+        on scope.period = units.period
+        and scope.marketplace_id = units.marketplace_id
+        and shipment.shipped_at < scope.ends_at
+    where not coalesce(shipment.is_void, false)
+    group by all
+),
+shipped_beyond_ordered as (
+    select
+        so_far.period, so_far.marketplace_id, item.seller_id, 'shipped_beyond_ordered' as kind,
+        so_far.order_id || '/' || so_far.order_item_id as subject,
+        so_far.quantity || ' units shipped of ' || item.quantity || ' ordered' as detail
+    from shipped_so_far as so_far
+    join core.order_items as item
+        on item.order_id = so_far.order_id
+        and item.order_item_id = so_far.order_item_id
+        and item.quantity < so_far.quantity
+),
+disagreeing_orders as (
+    select
+        order_id,
+        min_by(marketplace_id, order_item_id) as marketplace_id,
+        min_by(seller_id, order_item_id) as seller_id,
+        min_by(purchased_at, order_item_id) as purchased_at,
+        count(distinct seller_id) as sellers,
+        count(distinct marketplace_id) as marketplaces,
+        count(distinct purchased_at) as times
+    from core.order_items
+    where order_id in (
+        select order_id
+        from core.order_items
+        where purchased_at >= $first_instant and purchased_at < $last_instant
+    )
+    group by order_id
+    having min(seller_id) <> max(seller_id)
+        or min(marketplace_id) <> max(marketplace_id)
+        or min(purchased_at) <> max(purchased_at)
+),
+order_items_disagree as (
+    select
+        scope.period, found.marketplace_id, found.seller_id, 'order_items_disagree' as kind, found.order_id as subject,
+        found.sellers || ' sellers, ' || found.marketplaces || ' marketplaces, ' || found.times || ' times' as detail
+    from disagreeing_orders as found
+    join scope
+        on scope.marketplace_id = found.marketplace_id
+        and scope.starts_at <= found.purchased_at
+        and found.purchased_at < scope.ends_at
+),
+contact_disagrees as (
+    select
+        about.period, about.marketplace_id, about.seller_id, 'contact_disagrees' as kind, about.contact_id as subject,
+        'it says seller ' || said.seller_id || ' in ' || said.marketplace_id || '; the item decides' as detail
+    from core.contacts as about
+    join scope
+        on scope.period = about.period
+        and scope.marketplace_id = about.marketplace_id
+    join in_force.contacts as said
+        on said.file_id = about.file_id
+        and said.row_number = about.row_number
+    where about.seller_id is not null
+        and (said.seller_id <> about.seller_id or said.marketplace_id <> about.marketplace_id)
+),
+no_returns_loaded as (
+    select
+        scope.period, scope.marketplace_id, cast(null as varchar) as seller_id, 'no_returns_loaded' as kind,
+        terms.terms_id as subject, 'rewards need returns, and none were ever loaded: no reward is given' as detail
+    from scope
+    join core.terms as terms
+        on terms.marketplace_id = scope.marketplace_id
+        and terms.starts_at < scope.ends_at
+        and (terms.ends_at is null or scope.starts_at < terms.ends_at)
+        and terms.aprl_at_least is not null
+    where scope.marketplace_id not in (
+        select item.marketplace_id
+        from in_force.returns as returned
+        join core.order_items as item
+            on item.order_id = returned.order_id
+            and item.order_item_id = returned.order_item_id
+    )
+)
+select * from event_exceptions
+union all by name select * from eligibility_lost
+union all by name select * from shipped_before_ordered
+union all by name select * from shipped_beyond_ordered
+union all by name select * from order_items_disagree
+union all by name select * from contact_disagrees
+union all by name select * from no_returns_loaded

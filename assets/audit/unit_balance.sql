@@ -1,0 +1,67 @@
+-- One row per marketplace and period: every unit shipped falls under one outcome (domain.md, "Units"). The units shipped
+-- are counted from the raw rows in force, the outcomes from core.units.
+-- key: marketplace_id, period
+-- gate of: core.units
+-- column: shipped | units of the shipment lines in force, counted from raw rows
+-- column: difference | shipped less all outcomes; 0, or the run stops
+-- check: units shipped = all outcomes | difference = 0
+
+with shipments as (
+    select
+        coalesce(item.marketplace_id, 'unknown') as marketplace_id, shipment.shipped_at, shipment.quantity
+    from in_force.shipments as shipment
+    left join in_force.order_items as item
+        on item.order_id = shipment.order_id
+        and item.order_item_id = shipment.order_item_id
+    where shipment.shipped_at >= $first_instant and shipment.shipped_at < $last_instant
+),
+shipped as (
+    select scope.marketplace_id, scope.period, sum(shipments.quantity) as units
+    from shipments
+    join scope
+        on scope.marketplace_id = shipments.marketplace_id
+        and scope.starts_at <= shipments.shipped_at
+        and shipments.shipped_at < scope.ends_at
+    group by all
+),
+outcomes as (
+    select
+        marketplace_id, period,
+        coalesce(sum(quantity) filter (outcome = 'void'), 0) as void,
+        coalesce(sum(quantity) filter (outcome = 'platform_fulfilled'), 0) as platform_fulfilled,
+        coalesce(sum(quantity) filter (outcome = 'prime'), 0) as prime,
+        coalesce(sum(quantity) filter (outcome = 'never_enrolled'), 0) as never_enrolled,
+        coalesce(sum(quantity) filter (outcome = 'before_enrolment'), 0) as before_enrolment,
+        coalesce(sum(quantity) filter (outcome = 'opted_out'), 0) as opted_out,
+        coalesce(sum(quantity) filter (outcome = 'trial'), 0) as trial,
+        coalesce(sum(quantity) filter (outcome = 'chargeable'), 0) as chargeable,
+        coalesce(sum(quantity) filter (outcome = 'unmatched'), 0) as unmatched
+    from core.units
+    group by marketplace_id, period
+),
+balance as (
+    select
+        scope.marketplace_id, scope.period,
+        cast(coalesce(shipped.units, 0) as bigint) as shipped,
+        cast(coalesce(outcomes.void, 0) as bigint) as void,
+        cast(coalesce(outcomes.platform_fulfilled, 0) as bigint) as platform_fulfilled,
+        cast(coalesce(outcomes.prime, 0) as bigint) as prime,
+        cast(coalesce(outcomes.never_enrolled, 0) as bigint) as never_enrolled,
+        cast(coalesce(outcomes.before_enrolment, 0) as bigint) as before_enrolment,
+        cast(coalesce(outcomes.opted_out, 0) as bigint) as opted_out,
+        cast(coalesce(outcomes.trial, 0) as bigint) as trial,
+        cast(coalesce(outcomes.chargeable, 0) as bigint) as chargeable,
+        cast(coalesce(outcomes.unmatched, 0) as bigint) as unmatched
+    from scope
+    left join shipped
+        on shipped.marketplace_id = scope.marketplace_id
+        and shipped.period = scope.period
+    left join outcomes
+        on outcomes.marketplace_id = scope.marketplace_id
+        and outcomes.period = scope.period
+)
+select
+    *,
+    shipped - void - platform_fulfilled - prime - never_enrolled - before_enrolment - opted_out - trial - chargeable
+        - unmatched as difference
+from balance

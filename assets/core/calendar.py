@@ -1,0 +1,46 @@
+"""core.calendar: the billing periods of every marketplace (domain.md, "Clocks").
+
+A billing period is a calendar month in the marketplace's own time zone, half-open. Rows without a marketplace are
+counted in months of UTC.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, date, datetime, time, timedelta, tzinfo
+
+from assets.core.marketplaces import Marketplace
+from assets.tables import UNKNOWN
+from assets.warehouse import Warehouse, replace_table
+
+DESCRIPTION = "One row per marketplace and billing period, from 2000 to 2099; `unknown` has months of UTC."
+COLUMNS = {
+    "marketplace_id": ("varchar", "the marketplace, or unknown"),
+    "period": ("varchar", "the month, such as 2026-10"),
+    "starts_at": ("timestamp", "its first instant, UTC"),
+    "ends_at": ("timestamp", "the first instant of the next, UTC"),
+    "quarter_starts_at": ("timestamp", "the first instant of the three periods that end with this one, UTC"),
+}
+FIRST_YEAR, LAST_YEAR = 2000, 2099
+
+
+def first_instant(day: date, zone: tzinfo) -> datetime:
+    """The first instant of a local day, UTC without a zone; also where a clock change skips midnight."""
+    instant = datetime.combine(day, time(), zone).astimezone(UTC)
+    while (instant - timedelta(minutes=1)).astimezone(zone).date() >= day:
+        instant -= timedelta(minutes=1)
+    return instant.replace(tzinfo=None)
+
+
+def make_calendar(warehouse: Warehouse, marketplaces: Mapping[str, Marketplace]) -> int:
+    """Replace core.calendar; returns its rows."""
+    zones: dict[str, tzinfo] = {name: marketplace.zone for name, marketplace in marketplaces.items()}
+    rows = [row for name, zone in {**zones, UNKNOWN: UTC}.items() for row in _periods(name, zone)]
+    with warehouse.transaction():
+        replace_table(warehouse.con, "core.calendar", DESCRIPTION, COLUMNS, rows)
+    return len(rows)
+
+
+def _periods(marketplace_id: str, zone: tzinfo) -> Iterator[tuple]:
+    months = [date(year, month, 1) for year in range(FIRST_YEAR, LAST_YEAR + 1) for month in range(1, 13)]
+    starts = [first_instant(month, zone) for month in (*months, date(LAST_YEAR + 1, 1, 1))]
+    for number, month in enumerate(months):
+        yield marketplace_id, f"{month:%Y-%m}", starts[number], starts[number + 1], starts[max(number - 2, 0)]

@@ -1,0 +1,10 @@
+-- One row per order item: its version in force.
+-- key: order_id, order_item_id
+-- kind: view
+-- column: purchased_at | when the order was placed, UTC; decides coverage
+-- column: quantity | units ordered
+
+select
+    order_id, order_item_id, seller_id, marketplace_id, purchased_at, fulfillment, is_prime, asin, sku, quantity,
+    updated_at
+from in_force.order_items

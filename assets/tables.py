@@ -1,0 +1,292 @@
+"""Tables made by SQL: one file a table, its header and its query, and how its periods are replaced.
+
+`assets/<schema>/<table>.sql` makes `<schema>.<table>`. Its header says everything else there is to know of it, and
+feeds DuckDB's comments, Dagster's metadata and the checks:
+
+    -- One row per …                                the first line
+    -- key: period, unit_id                         what tells rows apart; no two rows may share it
+    -- column: outcome | why it is billed or not    a column's meaning and unit
+    -- kind: view                                   (optional) a view, not a table
+    -- check: name | predicate                      every row satisfies it; null counts as broken
+    -- check: name | select …                       or: a query of the rows that break it, with their marketplace_id
+    -- gate of: core.units                          (optional) made and checked with that table, in its transaction
+
+An entry goes on over lines indented by three spaces or more. In a query `scope` holds the marketplaces and periods that
+are being made (rows of core.calendar), `$first_instant` and `$last_instant` enclose them, `$quarter_instant` the quarters
+that end with them, so that old rows need not be read.
+
+Does not belong here: what any table means.
+"""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from assets.warehouse import Warehouse, comment_on
+
+FOLDER = Path(__file__).parent
+SCHEMAS = ("core", "billing", "audit")
+UNKNOWN = "unknown"
+"""The marketplace of rows that have none; its periods are months in UTC (domain.md, "Units")."""
+
+_ENTRY = re.compile(r"^(?P<key>column|key|kind|check|gate of):\s*(?P<value>.*)$")
+_PARAMETERS = ("first_instant", "last_instant", "quarter_instant")
+
+
+@dataclass(frozen=True)
+class Check:
+    """A rule that the rows of a table must keep, and the query of those that break it."""
+
+    table: str
+    name: str
+    query: str
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A check that rows of a marketplace break: how many, and one of them."""
+
+    check: Check
+    marketplace_id: str
+    rows: int
+    example: dict[str, Any]
+
+    def __str__(self) -> str:
+        example = ", ".join(f"{name} {value}" for name, value in self.example.items() if value is not None)
+        return f"{self.check.table}: {self.rows:,} of {self.marketplace_id} break “{self.check.name}”, such as {example}"
+
+
+class ChecksFailedError(Exception):
+    """Rows that break a check; nothing of the table was kept."""
+
+    def __init__(self, failures: Sequence[Failure]) -> None:
+        super().__init__("\n".join(map(str, failures)))
+        self.failures = tuple(failures)
+
+    @property
+    def marketplaces(self) -> frozenset[str]:
+        """Those at fault."""
+        return frozenset(failure.marketplace_id for failure in self.failures)
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table and what its header says."""
+
+    schema: str
+    name: str
+    description: str
+    query: str
+    key: tuple[str, ...]
+    columns: Mapping[str, str]
+    """Column → meaning, of those that the header explains."""
+    is_view: bool
+    rules: tuple[tuple[str, str], ...]
+    gate_of: str | None
+
+    @property
+    def full_name(self) -> str:
+        """`schema.table`."""
+        return f"{self.schema}.{self.name}"
+
+    @property
+    def reads(self) -> tuple[str, ...]:
+        """The tables that its query reads, by full name, in order; rows in force stand for their raw table."""
+        return tuple(sorted(_base_tables(self.query)))
+
+    @property
+    def code_version(self) -> str:
+        """Changes when the query does."""
+        return hashlib.sha256(self.query.encode()).hexdigest()[:12]
+
+    @property
+    def checks(self) -> tuple[Check, ...]:
+        """Its key, and the rules of its header."""
+        if self.is_view:
+            return ()
+        key = ", ".join(self.key)
+        one_per_key = f"select {key}, count(*) as rows from {self._in_scope} group by {key} having count(*) > 1"
+        checks = [Check(self.full_name, f"one row per {key}", one_per_key)]
+        for name, rule in self.rules:
+            is_query = rule.lower().startswith(("select", "with"))
+            query = rule if is_query else f"select * from {self._in_scope} and not coalesce({rule}, false)"
+            checks.append(Check(self.full_name, name, query))
+        return tuple(checks)
+
+    @property
+    def _scoped_by(self) -> str:
+        return "period, marketplace_id" if "period" in self.key else "marketplace_id"
+
+    @property
+    def _in_scope(self) -> str:
+        columns = self._scoped_by
+        return f"{self.full_name} as {self.name} where ({columns}) in (select ({columns}) from scope)"
+
+
+def read_table(path: Path) -> Table:
+    """The table of a file. Raises `ValueError` where its header is not as it should be."""
+    lines = path.read_text(encoding="utf-8").splitlines()
+    header = [line.removeprefix("--") for line in lines if line.startswith("--")]
+    query = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
+    entries: list[str] = []
+    for line in header:
+        if line.startswith("    ") and entries:
+            entries[-1] += " " + line.strip()
+        else:
+            entries.append(line.strip())
+    if not entries or not entries[0].startswith("One row per "):
+        raise ValueError(f"{path.name}: the first line says `-- One row per …`")
+    found: dict[str, list[str]] = {key: [] for key in ("column", "key", "kind", "check", "gate of")}
+    description = []
+    for entry in entries:
+        known = _ENTRY.match(entry)
+        if known:
+            found[known["key"]].append(known["value"])
+        else:
+            description.append(entry)
+    if len(found["key"]) != 1:
+        raise ValueError(f"{path.name}: it has one line `-- key: …`")
+    return Table(
+        schema=path.parent.name,
+        name=path.stem,
+        description=" ".join(description),
+        query=query,
+        key=tuple(part.strip() for part in found["key"][0].split(",")),
+        columns=dict(_two_parts(path, value) for value in found["column"]),
+        is_view=found["kind"] == ["view"],
+        rules=tuple(_two_parts(path, value) for value in found["check"]),
+        gate_of=next(iter(found["gate of"]), None),
+    )
+
+
+@cache
+def tables() -> Mapping[str, Table]:
+    """Every table made by SQL, by full name, in an order in which they can be made."""
+    found = [read_table(path) for schema in SCHEMAS for path in sorted((FOLDER / schema).glob("*.sql"))]
+    waiting = {table.full_name: table for table in found}
+    ordered: dict[str, Table] = {}
+    while waiting:
+        ready = [table for table in waiting.values() if not any(name in waiting for name in table.reads)]
+        if not ready:
+            raise ValueError(f"these tables read each other: {', '.join(waiting)}")
+        for table in ready:
+            ordered[table.full_name] = waiting.pop(table.full_name)
+    return ordered
+
+
+def steps() -> Sequence[tuple[Table, ...]]:
+    """What is made together, in order: each table with its gates."""
+    every = tables().values()
+    return [(table, *(gate for gate in every if gate.gate_of == table.full_name)) for table in every if not table.gate_of]
+
+
+def set_scope(warehouse: Warehouse, period: str, marketplaces: Iterable[str] = ()) -> list[str]:
+    """Make `scope`: a period of the marketplaces named, or of all, and always of those rows that have none.
+
+    Returns the marketplaces. Raises `ValueError` for one that is not listed, or a period beyond the calendar.
+    """
+    wanted = list(marketplaces)
+    listed = [row[0] for row in warehouse.con.execute("select marketplace_id from core.marketplaces").fetchall()]
+    for marketplace in wanted:
+        if marketplace not in listed:
+            raise ValueError(f"marketplace {marketplace!r} is not listed in marketplaces.csv")
+    warehouse.con.execute(
+        """
+        create or replace temp table scope as
+        select marketplace_id, period, starts_at, ends_at, quarter_starts_at
+        from core.calendar
+        where period = ? and list_contains(?, marketplace_id)
+        order by marketplace_id""",
+        [period, [*(wanted or listed), UNKNOWN]],
+    )
+    chosen = [row[0] for row in warehouse.con.execute("select marketplace_id from scope").fetchall()]
+    if not chosen:
+        raise ValueError(f"{period!r} is no billing period; one is written like 2026-10")
+    return chosen
+
+
+def make(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
+    """Make the tables of a step anew for what is in scope, in one transaction, and check them before it commits.
+
+    Returns the rows of each in scope. Raises `ChecksFailedError`, and then nothing is changed.
+    """
+    with warehouse.transaction():
+        counts = {table.full_name: _replace(warehouse.con, table) for table in step}
+        failures = [failure for table in step for check in table.checks for failure in _failures(warehouse, check)]
+        if failures:
+            raise ChecksFailedError(failures)
+    return counts
+
+
+def _replace(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    if table.is_view:
+        con.execute(f"create or replace view {table.full_name} as {table.query}")
+        comment_on(con, "view", table.full_name, table.description, table.columns)
+        return 0
+    parameters = {name: value for name, value in _instants(con).items() if f"${name}" in table.query}
+    if not _exists(con, table):
+        con.execute(f"create table {table.full_name} as select * from ({table.query}) limit 0", parameters)
+        comment_on(con, "table", table.full_name, table.description, table.columns)
+    con.execute(f"delete from {table._in_scope}")
+    con.execute(f"insert into {table.full_name} by name {table.query}", parameters)
+    return con.execute(f"select count(*) from {table._in_scope}").fetchall()[0][0]
+
+
+def _exists(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    query = "select 1 from duckdb_tables() where schema_name = ? and table_name = ? and not temporary"
+    return bool(con.execute(query, [table.schema, table.name]).fetchall())
+
+
+def _instants(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+    (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
+    return dict(zip(_PARAMETERS, row, strict=True))
+
+
+def _failures(warehouse: Warehouse, check: Check) -> list[Failure]:
+    """The marketplaces whose rows break a check; a row without one counts against those that have none."""
+    broken = warehouse.rows(f"""
+        select *, count(*) over (partition by marketplace_id) as broken_rows
+        from ({check.query})
+        qualify row_number() over (partition by marketplace_id) = 1""")
+    failures = []
+    for row in broken:
+        rows, marketplace = row.pop("broken_rows"), row.pop("marketplace_id") or UNKNOWN
+        failures.append(Failure(check, marketplace, rows, row))
+    name = f"{check.table}: {check.name}"
+    warehouse.checks[name] = warehouse.checks.get(name, 0) + sum(failure.rows for failure in failures)
+    return failures
+
+
+def _two_parts(path: Path, value: str) -> tuple[str, str]:
+    name, separator, rest = (part.strip() for part in value.partition("|"))
+    if not separator or not name or not rest:
+        raise ValueError(f"{path.name}: {value!r} lacks its two parts with | between")
+    return name, rest
+
+
+def _base_tables(query: str) -> set[str]:
+    """The tables that a query names in its FROM clauses, by walking its syntax tree; it need not be able to run."""
+    with duckdb.connect() as parser:
+        (tree,) = parser.execute("select json_serialize_sql(?)", [query]).fetchall()[0]
+    tree = json.loads(tree)
+    if tree.get("error"):
+        raise ValueError(f"not a query: {tree.get('error_message')}")
+    found = set()
+    waiting: list[Any] = [tree]
+    while waiting:
+        node = waiting.pop()
+        if isinstance(node, dict):
+            if node.get("type") == "BASE_TABLE":
+                found.add((node["schema_name"], node["table_name"]))
+            waiting.extend(node.values())
+        elif isinstance(node, list):
+            waiting.extend(node)
+    names = {f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema}
+    return names | ({"core.calendar"} if ("", "scope") in found else set())

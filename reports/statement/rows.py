@@ -1,0 +1,333 @@
+"""The rows that statements are made from, read in one pass over the published tables.
+
+For a period and marketplace every table is scanned once, in the order of its sellers, and the scans are merged, so
+that memory holds one seller at a time. What the rows mean together is in `view`.
+"""
+
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cached_property
+from itertools import groupby
+from typing import Any, NamedTuple
+from zoneinfo import ZoneInfo
+
+import duckdb
+
+from reports.statement.figures import Currency
+
+BATCH = 1024
+"""Rows fetched at a time."""
+
+ITEMS_SHOWN = 5
+"""Items that drew most contacts."""
+
+
+class StatementError(Exception):
+    """The tables do not hold what a statement needs, or contradict each other."""
+
+
+class Marketplace(NamedTuple):
+    """A row of `core.marketplaces`."""
+
+    marketplace_id: str
+    country: str
+    domain: str
+    currency: str
+    minor_units: int
+    time_zone: str
+
+
+class Tier(NamedTuple):
+    """A row of `core.tiers`."""
+
+    tier: int
+    up_to: Decimal | None
+    is_exclusive: bool
+    fee: Decimal
+    discount: Decimal | None
+
+
+@dataclass(frozen=True)
+class Version:
+    """A version of the terms: a row of `core.terms` with its tiers in order."""
+
+    terms_id: str
+    starts_at: datetime
+    ends_at: datetime | None
+    dispute_days: int | None
+    vtr_at_least: Decimal | None
+    aprl_at_least: Decimal | None
+    cpu_below: Decimal | None
+    orders_in_quarter_below: int | None
+    tiers: tuple[Tier, ...] = ()
+
+    @cached_property
+    def has_rewards(self) -> bool:
+        """Whether any tier has a discount to earn."""
+        return any(tier.discount for tier in self.tiers)
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What all statements of one marketplace and period share."""
+
+    marketplace: Marketplace
+    period: str
+    starts_at: datetime
+    ends_at: datetime
+    versions: Mapping[str, Version]
+    has_returns: bool
+    """Whether returns of this marketplace were ever seen; without any, nobody earns a reward that asks for labels."""
+
+    @cached_property
+    def currency(self) -> Currency:
+        """The marketplace's currency."""
+        return Currency(self.marketplace.currency, self.marketplace.minor_units)
+
+    @cached_property
+    def zone(self) -> ZoneInfo:
+        """The marketplace's time zone."""
+        return ZoneInfo(self.marketplace.time_zone)
+
+
+class Statement(NamedTuple):
+    """A row of `billing.statements`."""
+
+    seller_id: str
+    statement_id: str
+    currency: str
+    charges: Decimal
+    adjustments: Decimal
+    total: Decimal
+    status: str
+
+
+class Performance(NamedTuple):
+    """A row of `billing.performance`: counts only, no quotient."""
+
+    units: int
+    contacts: int
+    units_valid_tracking: int
+    returns: int
+    returns_prepaid: int
+    orders_in_quarter: int
+
+
+class FeeLine(NamedTuple):
+    """A row of `billing.fee_lines`."""
+
+    terms_id: str
+    kind: str
+    units: int
+    tier: int | None
+    fee: Decimal | None
+    discount: Decimal | None
+    waiver: str | None
+    amount: Decimal
+    currency: str
+
+
+class Enrolment(NamedTuple):
+    """The intervals of a seller that began before the period ended, in one."""
+
+    started_at: datetime
+    left_at: datetime | None
+    """When the last one ended, null if the seller was enrolled at the end of the period."""
+    trial_ends_at: datetime | None
+
+
+class Units(NamedTuple):
+    """Units of one outcome."""
+
+    outcome: str
+    units: int
+
+
+class Contacts(NamedTuple):
+    """Contacts of one outcome, reason and channel."""
+
+    outcome: str
+    reason: str
+    channel: str
+    contacts: int
+
+
+class Item(NamedTuple):
+    """An item and its counted contacts."""
+
+    sku: str
+    contacts: int
+
+
+@dataclass(frozen=True)
+class SellerRows:
+    """All rows of one seller, marketplace and period."""
+
+    statement: Statement
+    name: str | None
+    performance: Performance
+    lines: Sequence[FeeLine]
+    enrolment: Enrolment | None
+    units: Sequence[Units]
+    contacts: Sequence[Contacts]
+    items: Sequence[Item]
+
+
+STATEMENTS = """
+select seller_id, statement_id, currency, charges, adjustments, total, status
+from billing.statements
+where period = $period and marketplace_id = $marketplace_id
+order by seller_id"""
+
+BILLED = "(select seller_id from billing.statements where period = $period and marketplace_id = $marketplace_id)"
+
+NAMES = f"select seller_id, name from core.sellers where seller_id in {BILLED} order by seller_id"
+
+PERFORMANCE = f"""
+select seller_id, units, contacts, coalesce(units_valid_tracking, 0), coalesce(returns, 0),
+       coalesce(returns_prepaid, 0), coalesce(orders_in_quarter, 0)
+from billing.performance
+where period = $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
+order by seller_id"""
+
+FEE_LINES = f"""
+select line.seller_id, line.terms_id, line.kind, line.units, line.tier, line.fee, line.discount, line.waiver,
+       line.amount, line.currency
+from billing.fee_lines as line
+join core.terms as version on version.marketplace_id = line.marketplace_id and version.terms_id = line.terms_id
+where line.period = $period and line.marketplace_id = $marketplace_id and line.seller_id in {BILLED}
+order by line.seller_id, version.starts_at, line.kind desc"""
+
+ENROLMENTS = f"""
+select seller_id, min(started_at),
+       case when bool_or(ended_at is null or ended_at >= $ends_at) then null else max(ended_at) end, max(trial_ends_at)
+from core.enrolments
+where marketplace_id = $marketplace_id and started_at < $ends_at and seller_id in {BILLED}
+group by seller_id
+order by seller_id"""
+
+UNITS = f"""
+select seller_id, outcome, cast(sum(quantity) as bigint)
+from core.units
+where period = $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
+group by seller_id, outcome
+order by seller_id, outcome"""
+
+CONTACTS = f"""
+select seller_id, outcome, reason, channel, count(*)
+from core.contacts
+where period = $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
+group by seller_id, outcome, reason, channel
+order by seller_id, outcome, reason, channel"""
+
+ITEMS = f"""
+select contact.seller_id, item.sku, count(*) as contacts
+from core.contacts as contact
+join core.order_items as item on item.order_id = contact.order_id and item.order_item_id = contact.order_item_id
+where contact.period = $period and contact.marketplace_id = $marketplace_id and contact.outcome = 'counted'
+  and item.sku is not null and contact.seller_id in {BILLED}
+group by contact.seller_id, item.sku
+qualify row_number() over (partition by contact.seller_id order by count(*) desc, item.sku) <= {ITEMS_SHOWN}
+order by contact.seller_id, contacts desc, item.sku"""
+
+
+def read_setting(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> Setting:
+    """What all statements of the period and marketplace share. Raises `StatementError` when it is not there."""
+    key = {"period": period, "marketplace_id": marketplace_id}
+    with con.cursor() as cursor:
+        marketplaces = cursor.execute(
+            "select marketplace_id, country, domain, currency, minor_units, time_zone from core.marketplaces"
+            " where marketplace_id = $marketplace_id",
+            {"marketplace_id": marketplace_id},
+        ).fetchall()
+        months = cursor.execute(
+            "select starts_at, ends_at from core.calendar where period = $period and marketplace_id = $marketplace_id",
+            key,
+        ).fetchall()
+        versions = cursor.execute(
+            "select terms_id, starts_at, ends_at, dispute_days, vtr_at_least, aprl_at_least, cpu_below,"
+            " orders_in_quarter_below from core.terms where marketplace_id = $marketplace_id order by starts_at",
+            {"marketplace_id": marketplace_id},
+        ).fetchall()
+        tiers = cursor.execute(
+            "select terms_id, tier, up_to, is_exclusive, fee, discount from core.tiers"
+            " where marketplace_id = $marketplace_id order by terms_id, tier",
+            {"marketplace_id": marketplace_id},
+        ).fetchall()
+        returns = cursor.execute(
+            "select 1 from billing.performance where marketplace_id = $marketplace_id and returns > 0 limit 1",
+            {"marketplace_id": marketplace_id},
+        ).fetchall()
+    if not marketplaces or not months:
+        table = "core.calendar" if marketplaces else "core.marketplaces"
+        raise StatementError(f"statements of {period}, marketplace {marketplace_id!r}: {table} has no such row")
+    tiers_of = {terms_id: tuple(Tier(*row[1:]) for row in rows) for terms_id, rows in groupby(tiers, lambda row: row[0])}
+    return Setting(
+        marketplace=Marketplace(*marketplaces[0]),
+        period=period,
+        starts_at=months[0][0],
+        ends_at=months[0][1],
+        versions={row[0]: Version(*row, tiers=tiers_of.get(row[0], ())) for row in versions},
+        has_returns=bool(returns),
+    )
+
+
+def read_sellers(con: duckdb.DuckDBPyConnection, setting: Setting) -> Iterator[SellerRows]:
+    """All rows of each seller with a statement, in the order of their ids; no more than a few sellers in memory."""
+    key = {"period": setting.period, "marketplace_id": setting.marketplace.marketplace_id}
+    with ExitStack() as scans:
+
+        def scan(query: str, **more: Any) -> _Scan:
+            return _Scan(scans.enter_context(con.cursor()), query, key | more)
+
+        statements = scan(STATEMENTS)
+        names, performances, lines = scan(NAMES), scan(PERFORMANCE), scan(FEE_LINES)
+        enrolments = scan(ENROLMENTS, ends_at=setting.ends_at)
+        units, contacts, items = scan(UNITS), scan(CONTACTS), scan(ITEMS)
+        for row in statements:
+            statement = Statement(*row)
+            seller_id = statement.seller_id
+            name = names.rows_of(seller_id)
+            performance = performances.rows_of(seller_id)
+            enrolment = enrolments.rows_of(seller_id)
+            yield SellerRows(
+                statement=statement,
+                name=name[0][0] if name else None,
+                performance=Performance(*performance[0]) if performance else Performance(0, 0, 0, 0, 0, 0),
+                lines=[FeeLine(*each) for each in lines.rows_of(seller_id)],
+                enrolment=Enrolment(*enrolment[0]) if enrolment else None,
+                units=[Units(*each) for each in units.rows_of(seller_id)],
+                contacts=[Contacts(*each) for each in contacts.rows_of(seller_id)],
+                items=[Item(*each) for each in items.rows_of(seller_id)],
+            )
+
+
+class _Scan:
+    """The rows of a query in batches; the first column is the seller, in rising order."""
+
+    def __init__(self, cursor: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]) -> None:
+        wanted = {name: value for name, value in parameters.items() if f"${name}" in query}
+        self._result = cursor.execute(query, wanted)
+        self._rows: deque[tuple[Any, ...]] = deque()
+
+    def __iter__(self) -> Iterator[tuple[Any, ...]]:
+        while self._filled():
+            yield self._rows.popleft()
+
+    def rows_of(self, seller_id: str) -> list[tuple[Any, ...]]:
+        """The rows of a seller without their first column; sellers before it are passed over."""
+        found = []
+        while self._filled() and self._rows[0][0] <= seller_id:
+            row = self._rows.popleft()
+            if row[0] == seller_id:
+                found.append(row[1:])
+        return found
+
+    def _filled(self) -> bool:
+        if not self._rows:
+            self._rows.extend(self._result.fetchmany(BATCH))
+        return bool(self._rows)
