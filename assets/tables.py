@@ -12,8 +12,8 @@ feeds DuckDB's comments, Dagster's metadata and the checks:
     -- gate of: core.units                          (optional) made and checked with that table, in its transaction
 
 An entry goes on over lines indented by three spaces or more. In a query `scope` holds the marketplaces and periods that
-are being made (rows of core.calendar), `$first_instant` and `$last_instant` enclose them, `$quarter_instant` the quarters
-that end with them, so that old rows need not be read.
+are being made (rows of core.calendar); `$first_instant` and `$last_instant` enclose them, `$quarter_instant` begins the
+earliest of their quarters, so that old rows need not be read.
 
 Does not belong here: what any table means.
 """
@@ -60,7 +60,9 @@ class Failure:
 
     def __str__(self) -> str:
         example = ", ".join(f"{name} {value}" for name, value in self.example.items() if value is not None)
-        return f"{self.check.table}: {self.rows:,} of {self.marketplace_id} break “{self.check.name}”, such as {example}"
+        return (
+            f"{self.check.table}: {self.rows:,} of {self.marketplace_id} break “{self.check.name}”, such as {example}"
+        )
 
 
 class ChecksFailedError(Exception):
@@ -184,7 +186,9 @@ def tables() -> Mapping[str, Table]:
 def steps() -> Sequence[tuple[Table, ...]]:
     """What is made together, in order: each table with its gates."""
     every = tables().values()
-    return [(table, *(gate for gate in every if gate.gate_of == table.full_name)) for table in every if not table.gate_of]
+    return [
+        (table, *(gate for gate in every if gate.gate_of == table.full_name)) for table in every if not table.gate_of
+    ]
 
 
 def set_scope(warehouse: Warehouse, period: str, marketplaces: Iterable[str] = ()) -> list[str]:

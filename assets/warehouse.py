@@ -23,13 +23,15 @@ BOOKS = """
 create table if not exists raw.superseded (
     dataset varchar not null, file_id bigint not null, row_number bigint not null, load_id bigint not null
 );
-comment on table raw.superseded is 'One row per raw row that another version of its key beats, from the load on that shows it.';
+comment on table raw.superseded is
+    'One row per raw row that another version of its key beats, from the load on that shows it.';
 
 create table if not exists audit.runs (
     run_id bigint primary key, command varchar not null, started_at timestamp not null, ended_at timestamp,
     outcome varchar not null, code_version varchar not null, counts varchar, checks varchar
 );
-comment on table audit.runs is 'One row per run of a command. outcome: running, done, failed, or interrupted when its process ended early; counts and checks are JSON.';
+comment on table audit.runs is
+    'One row per run of a command. outcome: running, done, failed, or interrupted (its process ended early).';
 
 create table if not exists audit.files (
     file_id bigint primary key, load_id bigint not null, path varchar not null, sha256 varchar not null,
@@ -37,13 +39,15 @@ create table if not exists audit.files (
     rows_duplicate bigint not null, rows_quarantined bigint not null, rows_skipped bigint not null,
     skipped_because varchar, joined varchar, loaded_at timestamp not null
 );
-comment on table audit.files is 'One row per file and dataset. rows_read = loaded + duplicate + quarantined + skipped; skipped_because (reason: rows) and joined (file: sha256) are JSON.';
+comment on table audit.files is
+    'One row per file and dataset. rows_read = loaded + duplicate + quarantined + skipped.';
 
 create table if not exists audit.quarantine (
     file_id bigint not null, row_number bigint not null, dataset varchar not null, column_name varchar,
     check_name varchar not null, value varchar, "row" varchar not null
 );
-comment on table audit.quarantine is 'One row per refused row: the first check it failed, and the row as it came, as JSON. May hold personal data: never published, printed or logged beyond the column at fault.';
+comment on table audit.quarantine is
+    'One row per refused row: the first check it failed, and the row as it came, as JSON. May hold personal data.';
 """
 
 
@@ -65,6 +69,10 @@ class Warehouse:
     counts: dict[str, Any] = field(default_factory=dict)
     checks: dict[str, int] = field(default_factory=dict)
     """Check name → failing rows; of all checks that the run made."""
+    failures: list[str] = field(default_factory=list)
+    """What went wrong in the run, in words."""
+    marketplaces_at_fault: frozenset[str] = frozenset()
+    """Those whose rows broke a check."""
 
     # -- runs -------------------------------------------------------------------------------------------------
 
@@ -77,11 +85,11 @@ class Warehouse:
             [self.run_id, command, now, code_version],
         )
 
-    def end_run(self, outcome: str, *, now: datetime) -> None:
-        """Close the run's entry with its outcome (`done` or `failed`), counts and check results."""
+    def end_run(self, *, now: datetime) -> None:
+        """Close the run's entry: `done`, or `failed` if anything went wrong; with its counts and check results."""
         self.con.execute(
             "update audit.runs set ended_at = ?, outcome = ?, counts = ?, checks = ? where run_id = ?",
-            [now, outcome, json.dumps(self.counts), json.dumps(self.checks), self.run_id],
+            [now, "failed" if self.failures else "done", json.dumps(self.counts), json.dumps(self.checks), self.run_id],
         )
 
     # -- as of a load -----------------------------------------------------------------------------------------
@@ -113,7 +121,7 @@ class Warehouse:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing. DuckDB gives a transaction up at any error, so nothing inside may be caught and gone on from."""
+        """All or nothing. DuckDB gives a transaction up at any error: catch nothing inside and go on."""
         self.con.execute("begin")
         try:
             yield
@@ -167,7 +175,9 @@ def replace_table(
     """Make a small table anew from rows of Python; `columns` gives each one's type and meaning, in order."""
     import polars as pl
 
-    con.execute(f"create or replace table {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in columns.items())})")
+    con.execute(
+        f"create or replace table {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in columns.items())})"
+    )
     comment_on(con, "table", table, description, {name: meaning for name, (_, meaning) in columns.items()})
     if rows:
         con.register("rows_to_keep", pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None))

@@ -45,7 +45,26 @@ STARTS = ("2026-03", "2026-10", "2025-12", "2024-02", "2026-02", "2025-10", "202
 
 SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet", ".csv.gz", ".tsv.zst", ".jsonl.gz", ".csv.zst", ".jsonl.zst")
 OFFSETS = ("Z", "+00:00", "-08:00", "+0530", "+09", "-03:00", "+10:30", "-0330", "+05:45")
-BOUNDS = ("0", "0.02", "0.03", "0.04", "0.05", "0.0625", "0.1", "0.125", "0.2", "0.25", "0.5")
+BOUNDS = (
+    "0",
+    "0.01",
+    "0.015",
+    "0.02",
+    "0.03",
+    "0.04",
+    "0.05",
+    "0.0625",
+    "0.07",
+    "0.1",
+    "0.125",
+    "0.14",
+    "0.2",
+    "0.25",
+    "0.5",
+)
+"""At 0.07 and 0.14 a product in floats is wrong; above 0.01 and 0.015 a quotient of four decimals is."""
+
+LOW_BOUNDS = ("0.015", "0.02", "0.03", "0.04", "0.05", "0.07")
 FEES = {
     0: ("19", "38", "12.5", "0.5", "7.25", "152", "33.3333", "0"),
     2: ("0.20", "0.005", "0.125", "0.0125", "0.8", "1.0005", "0.3333", "0.015"),
@@ -321,7 +340,7 @@ def _version(rng: Random, code: str, start: date) -> str:
         lines += [f"{condition} = {rng.choice(('0.95', '0.75', '0.5', '0.8'))}" for condition in conditions]
         lines.append(f"discounts = [{', '.join(rng.choices(DISCOUNTS, k=len(fees)))}]")
     if rng.random() < 0.6:
-        waivers = {"cpu_below": rng.choice(BOUNDS[1:6]), "orders_in_quarter_below": rng.choice((2, 3, 4))}
+        waivers = {"cpu_below": rng.choice(LOW_BOUNDS), "orders_in_quarter_below": rng.choice((2, 3, 4))}
         lines.append("[version.waive]")
         lines += [f"{name} = {waivers[name]}" for name in rng.choice((list(waivers), *([name] for name in waivers)))]
     return "\n".join(lines) + "\n"
@@ -358,11 +377,13 @@ class _Draft:
         self.versions = {marketplace_id: read_terms(text) for marketplace_id, text in self.terms.items()}
         self.earliest = max(self.first_terms(m) for m in self.marketplaces)
         """Wherever an item turns out to belong, nothing ships before its terms."""
-        has_returns = rng.random() < 0.75
-        self.with_returns = {m.marketplace_id for m in self.marketplaces if has_returns and rng.random() < 0.75}
+        self.has_returns = rng.random() < 0.8
+        self.with_returns = {m.marketplace_id for m in self.marketplaces if self.has_returns and rng.random() < 0.8}
         self.rows: dict[str, list[Row]] = {dataset: [] for dataset in DATASETS}
         self.keys: set[tuple] = set()
         self.ids = 0
+        self.parcel_ids: dict[str, str] = {}
+        """Order → its first parcel, in which further items of it may lie."""
 
     def world(self) -> World:
         rng = self.rng
@@ -373,6 +394,7 @@ class _Draft:
         others = [self.other_seller() for _ in range(rng.randint(3, 5))]
         for _ in range(rng.randint(3, 5)):
             self.mixed_order(others)
+        self.bystander()
         self.strays()
         is_order_free = self.seed % 10 != 9
         if not is_order_free:
@@ -520,6 +542,9 @@ class _Draft:
 
     def parcel(self, item: _Item, at: datetime, quantity: int, **values) -> None:
         at = max(at, self.earliest)
+        parcel_id = self.new_id("P")
+        if self.rng.random() < 0.3:
+            parcel_id = self.parcel_ids.setdefault(item.order_id, parcel_id)
         older = values.pop(
             "older",
             self.older(
@@ -530,7 +555,7 @@ class _Draft:
             "shipments",
             older,
             **{
-                "shipment_id": self.new_id("P"),
+                "shipment_id": parcel_id,
                 "order_item_id": item.order_item_id,
                 "order_id": item.order_id,
                 "shipped_at": at,
@@ -569,14 +594,17 @@ class _Draft:
 
     def give_back(self, item: _Item, at: datetime, label: str) -> None:
         if item.marketplace.marketplace_id in self.with_returns:
-            self.put(
-                "returns",
-                return_id=self.new_id("R"),
-                order_id=item.order_id,
-                order_item_id=item.order_item_id,
-                requested_at=at,
-                label=label,
-            )
+            self.returned(item, at, label)
+
+    def returned(self, item: _Item, at: datetime, label: str) -> None:
+        self.put(
+            "returns",
+            return_id=self.new_id("R"),
+            order_id=item.order_id,
+            order_item_id=item.order_item_id,
+            requested_at=at,
+            label=label,
+        )
 
     # months whose figures lie on a bound, or one beside it
 
@@ -631,7 +659,7 @@ class _Draft:
         self.contact(end, items[0].order_id, None)
         self.contact(self.between(start, end), items[0].order_id, None, reason=rng.choice(EXCLUDED_REASONS))
         self.contact(self.between(start, end), items[0].order_id, None, is_void=True)
-        if rng.random() < 0.6:
+        if rng.random() < 0.8:
             prepaid, returns = (version.aprl_at_least or Decimal("0.5")).as_integer_ratio()
             prepaid -= rng.choice((0, 0, 1))
             for number in range(returns):
@@ -649,13 +677,15 @@ class _Draft:
         return first + self.rng.choice((timedelta(0), MICROSECOND, DAY))
 
     def units_and_contacts(self, version: Version) -> tuple[int, int]:
-        """Units and contacts whose CPU is exactly a bound of the version, or that is missed by one contact."""
+        """Units and contacts whose CPU is exactly a bound of the version, or that is missed by one of either."""
         bounds = [tier.up_to for tier in version.tiers if tier.up_to is not None]
         bounds += [bound for bound in (version.cpu_below, version.cpu_below) if bound is not None]
         bound = self.rng.choice(bounds or [Decimal("0.1")])
         contacts, units = bound.as_integer_ratio()
-        times = self.rng.randint(1, max(1, min(12 // max(1, contacts), 300 // units)))
-        return units * times, max(0, contacts * times + self.rng.choice((-1, 0, 0, 1)))
+        most = max(1, min(12 // max(1, contacts), 1200 // units))
+        times = self.rng.choice((self.rng.randint(1, most), most))
+        more_units, more_contacts = self.rng.choice(((0, 0), (0, 0), (0, 0), (0, -1), (0, 1), (-1, 0), (-1, 0), (1, 0)))
+        return max(1, units * times + more_units), max(0, contacts * times + more_contacts)
 
     def split(self, units: int) -> list[int]:
         """Units in one to five lines."""
@@ -674,9 +704,14 @@ class _Draft:
                 self.order(seller_id, marketplace, focus)
         if has_version:
             draw = rng.random()
-            # the earliest version counts for what lies before it, so a late one alone is enough
-            since = self.earliest + (500 if draw < 0.2 else -300) * DAY
-            self.seller_version(seller_id, since, standing="at_risk" if draw > 0.93 else "good")
+            if draw < 0.25:
+                # the earliest version counts for what lies before it, so late ones are enough
+                plans = rng.sample(("professional", "professional", "individual"), 2)
+                self.seller_version(seller_id, self.earliest + 500 * DAY, plans[0])
+                self.seller_version(seller_id, self.earliest + 501 * DAY, plans[1])
+            else:
+                standing = "at_risk" if draw > 0.93 else "good"
+                self.seller_version(seller_id, self.earliest - 300 * DAY, standing=standing)
         return seller_id
 
     def stay(self, seller_id: str, marketplace: Marketplace, is_plain: bool) -> list[datetime]:
@@ -768,6 +803,13 @@ class _Draft:
         for _ in range(2):
             self.contact(self.some_instant(self.marketplaces[0]), order_id, None)
 
+    def bystander(self) -> None:
+        """A seller that sells nothing, and whose stay begins and ends where months do."""
+        seller_id, marketplace = self.seller(), self.rng.choice(self.marketplaces)
+        starts = [month_start(marketplace, period) for period in self.periods]
+        self.event(seller_id, marketplace, "activate", starts[0] + self.rng.choice((-1, 0, 1)) * MICROSECOND)
+        self.event(seller_id, marketplace, "deactivate", starts[1] + self.rng.choice((-1, 0, 0, 1)) * MICROSECOND)
+
     def strays(self) -> None:
         """Parcels, contacts and returns of orders that nobody knows, and what just barely has terms."""
         rng, marketplace = self.rng, self.rng.choice(self.marketplaces)
@@ -787,6 +829,12 @@ class _Draft:
             )
             self.contact(at, None, None, is_void=True)
             self.give_back(lost, at, "prepaid")
+
+        for marketplace in self.marketplaces:
+            if self.has_returns and marketplace.marketplace_id not in self.with_returns and rng.random() < 0.7:
+                # the only return of its marketplace, and of an item that is not covered
+                at = self.some_instant(marketplace)
+                self.returned(self.item(seller_id, marketplace, at, fulfillment="AFN", older=()), at, "other")
 
     def ties(self) -> None:
         """Other contents of rows, with nothing but the order of loading to say which holds."""

@@ -64,8 +64,11 @@ def read_marketplaces(path: Path) -> Mapping[str, Marketplace]:
     for number, line in enumerate(lines, start=2):
         for column, form in _FORMS.items():
             if not re.fullmatch(form, line.get(column) or ""):
-                raise MarketplacesError(f"{path}, line {number}: {column} {line.get(column)!r} is not of the form {form}")
-        marketplace = Marketplace(**{name: line[name] for name in COLUMNS} | {"minor_units": int(line["minor_units"])})
+                raise MarketplacesError(
+                    f"{path}, line {number}: {column} {line.get(column)!r} is not of the form {form}"
+                )
+        texts = {name: line[name] for name in _FORMS if name != "minor_units"}
+        marketplace = Marketplace(**texts, minor_units=int(line["minor_units"]))
         if marketplace.marketplace_id in found or marketplace.marketplace_id == UNKNOWN:
             raise MarketplacesError(f"{path}, line {number}: the id {marketplace.marketplace_id} is taken")
         try:

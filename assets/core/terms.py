@@ -121,17 +121,17 @@ def read_terms(path: Path, marketplaces: Mapping[str, Marketplace]) -> Terms:
     try:
         _only(content, "marketplace_id", "version")
         if not isinstance(given, list) or not given or not all(isinstance(version, dict) for version in given):
-            raise _Mistake("it has no [[version]]")
+            raise _MistakeError("it has no [[version]]")
         versions = []
         for number, version in enumerate(given, start=1):
             name = version["id"] if isinstance(version.get("id"), str) and version["id"] else f"number {number}"
             versions.append(_version(version))
             for earlier in versions[:-1]:
                 if earlier.terms_id == versions[-1].terms_id:
-                    raise _Mistake("another version has the same id")
+                    raise _MistakeError("another version has the same id")
                 if earlier.starts_on == versions[-1].starts_on:
-                    raise _Mistake(f"version {earlier.terms_id} starts on the same date, {earlier.starts_on}")
-    except _Mistake as mistake:
+                    raise _MistakeError(f"version {earlier.terms_id} starts on the same date, {earlier.starts_on}")
+    except _MistakeError as mistake:
         raise TermsError(path, name, str(mistake), marketplace_id) from None
     return Terms(marketplace_id, tuple(sorted(versions, key=lambda version: version.starts_on)))
 
@@ -158,7 +158,7 @@ def make_terms(warehouse: Warehouse, every: Sequence[Terms], marketplaces: Mappi
 # -- what a version may say ---------------------------------------------------------------------------------------
 
 
-class _Mistake(Exception):
+class _MistakeError(Exception):
     """Why a version is refused."""
 
 
@@ -166,15 +166,15 @@ def _version(given: dict[str, Any]) -> Version:
     _only(given, "id", "from", "trial_days", "dispute_days", "tier", "rewards", "waive")
     terms_id = given.get("id")
     if not isinstance(terms_id, str) or not terms_id.strip():
-        raise _Mistake("its id is missing, or is no text")
+        raise _MistakeError("its id is missing, or is no text")
     starts_on = given.get("from")
     if not isinstance(starts_on, date) or isinstance(starts_on, datetime):
-        raise _Mistake(f"`from` is a date without a time, such as 2021-11-16, not {_shown(starts_on)}")
+        raise _MistakeError(f"`from` is a date without a time, such as 2021-11-16, not {_shown(starts_on)}")
     if not FIRST_YEAR <= starts_on.year <= LAST_YEAR:
-        raise _Mistake(f"`from` lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
+        raise _MistakeError(f"`from` lies outside the years {FIRST_YEAR} to {LAST_YEAR}")
     tiers = given.get("tier")
     if not isinstance(tiers, list) or not tiers or not all(isinstance(tier, dict) for tier in tiers):
-        raise _Mistake("it has no tiers")
+        raise _MistakeError("it has no tiers")
     rewards = _table(given, "rewards")
     _only(rewards, "vtr_at_least", "aprl_at_least", "discounts")
     waive = _table(given, "waive")
@@ -199,17 +199,17 @@ def _tiers(given: list[dict[str, Any]], discounts: Sequence[Decimal]) -> tuple[T
         _only(tier, "up_to", "exclusive", "fee")
         up_to, is_exclusive = _share(tier, "up_to"), tier.get("exclusive", False)
         if not isinstance(is_exclusive, bool):
-            raise _Mistake(f"`exclusive` is true or false, not {_shown(is_exclusive)}")
+            raise _MistakeError(f"`exclusive` is true or false, not {_shown(is_exclusive)}")
         if up_to is None and number < len(given):
-            raise _Mistake(f"tier {number} has no bound, but only the last is open")
+            raise _MistakeError(f"tier {number} has no bound, but only the last is open")
         if up_to is not None and number == len(given):
-            raise _Mistake("its last tier has a bound; the last is open")
+            raise _MistakeError("its last tier has a bound; the last is open")
         if up_to is None and "exclusive" in tier:
-            raise _Mistake(f"tier {number} has no bound that could be exclusive")
+            raise _MistakeError(f"tier {number} has no bound that could be exclusive")
         if up_to is not None and tiers and up_to <= (tiers[-1].up_to or 0):
-            raise _Mistake(f"the bound of tier {number}, {up_to}, does not lie above that of the tier before")
+            raise _MistakeError(f"the bound of tier {number}, {up_to}, does not lie above that of the tier before")
         if "fee" not in tier:
-            raise _Mistake(f"tier {number} has no fee")
+            raise _MistakeError(f"tier {number} has no fee")
         tiers.append(Tier(up_to, is_exclusive, _decimal(tier, "fee", HIGHEST_FEE), discount))
     return tuple(tiers)
 
@@ -219,16 +219,16 @@ def _discounts(rewards: dict[str, Any], tiers: int) -> list[Decimal]:
         return [Decimal(0)] * tiers
     discounts = rewards.get("discounts")
     if not isinstance(discounts, list) or len(discounts) != tiers:
-        raise _Mistake(f"its rewards need as many discounts as it has tiers, {tiers}")
+        raise _MistakeError(f"its rewards need as many discounts as it has tiers, {tiers}")
     if "vtr_at_least" not in rewards and "aprl_at_least" not in rewards:
-        raise _Mistake("its rewards have no condition: `vtr_at_least`, `aprl_at_least` or both")
+        raise _MistakeError("its rewards have no condition: `vtr_at_least`, `aprl_at_least` or both")
     return [_decimal({"a discount": discount}, "a discount", Decimal(1)) for discount in discounts]
 
 
 def _table(given: dict[str, Any], key: str) -> dict[str, Any]:
     table = given.get(key, {})
     if not isinstance(table, dict):
-        raise _Mistake(f"`{key}` is a table, not {_shown(table)}")
+        raise _MistakeError(f"`{key}` is a table, not {_shown(table)}")
     return table
 
 
@@ -239,26 +239,26 @@ def _share(given: dict[str, Any], key: str) -> Decimal | None:
 def _decimal(given: dict[str, Any], key: str, highest: Decimal) -> Decimal:
     value = given[key]
     if isinstance(value, bool) or not isinstance(value, int | Decimal) or not Decimal(value).is_finite():
-        raise _Mistake(f"`{key}` is a number, not {_shown(value)}")
+        raise _MistakeError(f"`{key}` is a number, not {_shown(value)}")
     value = Decimal(value)
     if not 0 <= value <= highest:
-        raise _Mistake(f"`{key}` {value} lies outside 0 to {highest}")
+        raise _MistakeError(f"`{key}` {value} lies outside 0 to {highest}")
     if value != value.quantize(Decimal(1).scaleb(-DECIMALS)):
-        raise _Mistake(f"`{key}` {value} has more than {DECIMALS} decimals")
+        raise _MistakeError(f"`{key}` {value} has more than {DECIMALS} decimals")
     return value
 
 
 def _whole(given: dict[str, Any], key: str, highest: int) -> int:
     value = given.get(key)
     if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= highest:
-        raise _Mistake(f"`{key}` is a whole number from 0 to {highest:,}, not {_shown(value)}")
+        raise _MistakeError(f"`{key}` is a whole number from 0 to {highest:,}, not {_shown(value)}")
     return value
 
 
 def _only(given: dict[str, Any], *known: str) -> None:
     unknown = sorted(given.keys() - set(known))
     if unknown:
-        raise _Mistake(f"`{unknown[0]}` is not known here; known are {', '.join(known)}")
+        raise _MistakeError(f"`{unknown[0]}` is not known here; known are {', '.join(known)}")
 
 
 def _shown(value: object) -> str:

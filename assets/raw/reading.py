@@ -61,8 +61,8 @@ def read_as_text(
 ) -> int:
     """Read a file into a fresh temporary table of text, one row per record and in its order; returns their number.
 
-    The table's `rowid + 1` is the record's ordinal: header and blank lines are not records. `columns` are those asked of
-    JSON lines, of which the table also has `as_came`, the line, and `refused`, why it cannot be read exactly.
+    The table's `rowid + 1` is the record's ordinal: header and blank lines are not records. `columns` are those asked
+    of JSON lines, of which the table also has `as_came`, the line, and `refused`, why it cannot be read exactly.
     Raises `FileRefusedError`.
     """
     suffix = SUFFIXES.search(path.name)
@@ -183,7 +183,9 @@ def _in_a_sentence(error: Exception) -> str:
     said = f"it cannot be read: {text.splitlines()[0][:200]}"
     if json_line:
         # The engine counts the lines that have ended, from 1.
-        said = f"line {int(json_line[1]) - 1} is not JSON: {json_line[2].split('. ')[0].strip('. ')}; is the file cut off?"
+        said = (
+            f"line {int(json_line[1]) - 1} is not JSON: {json_line[2].split('. ')[0].strip('. ')}; is the file cut off?"
+        )
     elif isinstance(error, UnicodeDecodeError) or "unicode" in text or "utf-8" in text:
         said = f"it is not UTF-8 text{f' (line {line[1]})' if line else ''}; save it as UTF-8"
     elif line and expected:

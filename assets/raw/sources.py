@@ -1,7 +1,7 @@
 """Which file is which dataset, and the SELECT that maps it onto the contract.
 
 A file in canonical columns is known by its name (`order_items*.csv`). Any other is known by a source, one
-`data/sources/<name>.sql`: a header, then one SELECT in DuckDB. A new shape of file needs one such file and nothing else:
+`data/sources/<name>.sql`: a header, then one SELECT in DuckDB. A new shape of file needs one such file and no more:
 
     -- What the file is, in one sentence.
     -- dataset: contacts
@@ -11,16 +11,19 @@ A file in canonical columns is known by its name (`order_items*.csv`). Any other
     -- join: orders = olist_orders_dataset.csv       (optional, several) a file beside it, as a table of text
     select row_number, … from input left join orders using (order_id)
 
-`input` holds the driving file as text, with `row_number`. The SELECT gives `row_number` and the dataset's columns (those
-that may be blank can be left out) as text, and exactly one row for each row of `input`. Two further columns are understood:
-`skipped`, why a row is no row of this dataset, and `refused`, `column: reason` why it is a bad one; null means neither.
+`input` holds the driving file as text, with `row_number`; of JSON lines it has `as_came`, the line, and `refused`, why
+it cannot be read exactly. The SELECT gives `row_number` and the dataset's columns (those that may be blank can be left
+out) as text, and exactly one row for each row of `input`. Two further columns are understood: `skipped`, why a row is
+no row of this dataset, and `refused`, `column: reason` why it is a bad one; null means neither.
 """
 
+import os
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
+from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -30,6 +33,13 @@ from assets.raw.reading import SUFFIXES, Dialect
 CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
 _KEYS = {"dataset", "file", "read", "zone", "join"}
+
+TEMPORARY_VIEWS = ("incoming", "mapped", "input")
+TEMPORARY_TABLES = (
+    *("input_text", "mapped_rows", "staged", "failures", "refusals"),
+    *("keys_given_twice", "keys_seen_before", "duplicates", "beaten"),
+)
+"""What loading makes of a file, in order; a joined file must have another name."""
 
 
 class SourceError(Exception):
@@ -90,8 +100,11 @@ def read_sources(folder: Path) -> Sources:
 
 def _read_source(path: Path) -> Source:
     header, description, joins = {}, [], []
-    lines = path.read_text(encoding="utf-8").splitlines()
-    comments = [line for line in lines if line.startswith("--")]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise SourceError(f"{path.name}: it cannot be read as UTF-8 text") from error
+    comments = list(takewhile(lambda line: line.startswith("--"), lines))
     for comment in comments:
         entry = _HEADER.match(comment)
         if entry is None or entry["key"] not in _KEYS:
@@ -100,7 +113,9 @@ def _read_source(path: Path) -> Source:
             table, _, file = (part.strip() for part in entry["value"].partition("="))
             if not table.isidentifier() or not file or "/" in file:
                 raise SourceError(f"{path.name}: a join is written `table = file name`, not {entry['value']!r}")
-            joins.append((table, file))
+            if table.lower() in {*TEMPORARY_VIEWS, *TEMPORARY_TABLES, *(other for other, _ in joins)}:
+                raise SourceError(f"{path.name}: a joined file cannot be called {table!r}; that table is another")
+            joins.append((table.lower(), file))
         elif entry["key"] in header:
             raise SourceError(f"{path.name}: `{entry['key']}` is given twice")
         else:
@@ -110,7 +125,7 @@ def _read_source(path: Path) -> Source:
             raise SourceError(f"{path.name}: its header does not say `-- {key}: …`")
     if header["dataset"] not in DATASETS:
         raise SourceError(f"{path.name}: there is no dataset {header['dataset']!r}; there are {', '.join(DATASETS)}")
-    select = "\n".join(line for line in lines if line not in comments).strip().rstrip(";")
+    select = "\n".join(lines[len(comments) :]).strip().rstrip(";")
     if not select:
         raise SourceError(f"{path.name}: it has no SELECT")
     return Source(
@@ -132,8 +147,10 @@ def _dialect(path: Path, header: Mapping[str, str]) -> Dialect | None:
     unknown = options.keys() - {"delimiter", "quote"}
     if unknown or "delimiter" not in options:
         raise SourceError(f"{path.name}: `read` takes delimiter=… and quote=…, not {header['read']!r}")
-    delimiter = options["delimiter"].replace("\\t", "\t").replace("tab", "\t")
-    return Dialect(delimiter, options.get("quote", '"'))
+    delimiter, quote = options["delimiter"].replace("\\t", "\t").replace("tab", "\t"), options.get("quote", '"')
+    if len(delimiter) != 1 or len(quote) > 1:
+        raise SourceError(f"{path.name}: `read` takes one character as delimiter and at most one as quote")
+    return Dialect(delimiter, quote)
 
 
 def _zone(path: Path, header: Mapping[str, str]) -> str | None:
@@ -147,14 +164,16 @@ def _zone(path: Path, header: Mapping[str, str]) -> str | None:
 
 
 def files_of(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those below the folders named, in order of path; hidden ones are passed over."""
+    """The files named, and those below the folders named, in order of path; hidden ones are passed over.
+
+    A folder that cannot be listed is itself returned, so that it is refused by name.
+    """
     files: set[Path] = set()
     for path in paths:
-        if path.is_dir():
-            below = (file for file in path.rglob("*") if file.is_file())
-            files.update(
-                file for file in below if not any(part.startswith(".") for part in file.relative_to(path).parts)
-            )
-        else:
+        if not path.is_dir():
             files.add(path)
+            continue
+        for folder, below, names in os.walk(path, onerror=lambda error: files.add(Path(error.filename))):
+            below[:] = [name for name in below if not name.startswith(".")]
+            files.update(Path(folder, name) for name in names if not name.startswith("."))
     return sorted(files)

@@ -198,7 +198,7 @@ FEE_LINES = f"""
 select line.seller_id, line.terms_id, line.kind, line.units, line.tier, line.fee, line.discount, line.waiver,
        line.amount, line.currency
 from billing.fee_lines as line
-join core.terms as version on version.marketplace_id = line.marketplace_id and version.terms_id = line.terms_id
+left join core.terms as version on version.marketplace_id = line.marketplace_id and version.terms_id = line.terms_id
 where line.period = $period and line.marketplace_id = $marketplace_id and line.seller_id in {BILLED}
 order by line.seller_id, version.starts_at, line.kind desc"""
 
@@ -265,7 +265,9 @@ def read_setting(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: st
     if not marketplaces or not months:
         table = "core.calendar" if marketplaces else "core.marketplaces"
         raise StatementError(f"statements of {period}, marketplace {marketplace_id!r}: {table} has no such row")
-    tiers_of = {terms_id: tuple(Tier(*row[1:]) for row in rows) for terms_id, rows in groupby(tiers, lambda row: row[0])}
+    tiers_of = {
+        terms_id: tuple(Tier(*row[1:]) for row in rows) for terms_id, rows in groupby(tiers, lambda row: row[0])
+    }
     return Setting(
         marketplace=Marketplace(*marketplaces[0]),
         period=period,

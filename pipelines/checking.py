@@ -1,0 +1,31 @@
+"""`csba check`: whether marketplaces, terms and sources can be used, before anything is loaded or billed."""
+
+from collections.abc import Iterator
+
+from assets.core.marketplaces import MarketplacesError, read_marketplaces
+from assets.core.terms import read_all_terms
+from assets.raw.sources import SourceError, read_sources
+from assets.settings import Settings
+
+
+def check_inputs(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
+    """What was looked at, what was found, and the mistakes in it."""
+    try:
+        listed = read_marketplaces(settings.marketplaces)
+    except MarketplacesError as error:
+        yield f"marketplaces ({settings.marketplaces})", "unusable", [str(error)]
+        return
+    yield f"marketplaces ({settings.marketplaces})", f"{len(listed)} listed", []
+    cards, refused = read_all_terms(settings.terms, listed)
+    versions = sum(len(card.versions) for card in cards)
+    without = sorted(listed[name].country for name in listed.keys() - {card.marketplace_id for card in cards})
+    found = f"{versions} versions for {len(cards)} marketplaces" + (
+        f", none for {', '.join(without)}" if without else ""
+    )
+    yield f"terms ({settings.terms})", found, [str(error) for error in refused]
+    try:
+        sources = read_sources(settings.sources)
+    except SourceError as error:
+        yield f"sources ({settings.sources})", "unusable", [str(error)]
+        return
+    yield f"sources ({settings.sources})", f"{len(sources.mapped)} mapped, {len(sources.canonical)} canonical", []

@@ -1,0 +1,42 @@
+"""The Dagster code location: gathers what exists and what runs, and defines nothing itself."""
+
+from collections.abc import Generator
+from datetime import UTC, datetime
+from typing import Any
+
+import dagster as dg
+
+from assets import settings as places
+from assets.python_assets import python_assets
+from assets.sql_assets import Selection, sql_assets
+from assets.version import code_version
+from assets.warehouse import Warehouse, open_warehouse
+from pipelines.jobs import billing_month, load_files, reports_statements
+
+
+@dg.resource(description="The open warehouse of the home, for this run alone; its run is kept in audit.runs.")
+def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
+    """Open the warehouse for as long as a run of Dagster's page lasts."""
+    settings = places.settings()
+    tags = context.run.tags if context.run else {}
+    name = f"{context.run.job_name if context.run else 'a job'} {tags.get('dagster/partition', '')}".strip()
+    with open_warehouse(settings.home, holder=f"Dagster's {name}", now=_now()) as opened:
+        opened.begin_run(f"dagster: {name}", now=_now(), code_version=code_version())
+        yield opened
+        opened.end_run(now=_now())
+
+
+def build_definitions(**resources: Any) -> dg.Definitions:
+    """All of it; tests and the command pass resources of their own."""
+    return dg.Definitions(
+        assets=[*python_assets(), *sql_assets(), reports_statements],
+        jobs=[load_files, billing_month],
+        resources={"settings": places.settings(), "selection": Selection(), "warehouse": warehouse, **resources},
+    )
+
+
+def _now() -> datetime:
+    return datetime.now(UTC).replace(tzinfo=None)
+
+
+defs = build_definitions()

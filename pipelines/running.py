@@ -1,0 +1,140 @@
+"""`csba run`: the billing month as a Dagster job, run in this process, for one period after the other.
+
+A marketplace whose terms are refused, or whose rows break a check, is left out and named; the others are billed.
+"""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import uuid4
+
+import dagster as dg
+
+from assets.core.marketplaces import Marketplace
+from assets.core.terms import read_all_terms
+from assets.settings import Settings
+from assets.sql_assets import PERIODS
+from assets.tables import UNKNOWN
+from assets.warehouse import Warehouse
+from pipelines.definitions import build_definitions
+
+DAGSTER_YAML = """# Dagster's own settings for this home.
+telemetry:
+  enabled: false
+"""
+
+Progress = Callable[[str, str, int, int], None]
+"""Called with the period, the step that has just been made, and how many of all are."""
+
+
+class PeriodError(Exception):
+    """A period that cannot be billed."""
+
+
+@dataclass
+class RunReport:
+    """What a run of several periods did."""
+
+    periods: list[str] = field(default_factory=list)
+    """Those brought up to date, at least for some marketplaces."""
+    stopped: dict[str, list[str]] = field(default_factory=dict)
+    """Period → why it, or a marketplace of it, was stopped."""
+    refused_terms: list[str] = field(default_factory=list)
+
+
+def dagster_home(home: Path) -> Path:
+    """Dagster's folder below the home, with telemetry off; also named to Dagster itself."""
+    folder = home / "dagster"
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "dagster.yaml").write_text(DAGSTER_YAML)
+    os.environ["DAGSTER_HOME"] = str(folder)
+    return folder
+
+
+def run(
+    warehouse: Warehouse,
+    settings: Settings,
+    periods: Sequence[str],
+    *,
+    listed: Mapping[str, Marketplace],
+    marketplaces: Sequence[str] = (),
+    progress: Progress = lambda *_: None,
+) -> RunReport:
+    """Bring periods up to date, for the marketplaces named or for all. `listed` are those of marketplaces.csv.
+
+    Raises `PeriodError` for one that has not begun, or that lies before the first that is kept.
+    """
+    first, last = PERIODS.get_first_partition_key(), PERIODS.get_last_partition_key()
+    outside = [period for period in periods if not PERIODS.has_partition_key(period)]
+    if outside:
+        raise PeriodError(f"{outside[0]} cannot be billed: periods run from {first} to the current one, {last}")
+    report = RunReport()
+    chosen = list(marketplaces or listed)
+    for error in read_all_terms(settings.terms, listed)[1]:
+        report.refused_terms.append(str(error))
+        chosen = [name for name in chosen if name != error.marketplace_id]
+    job = build_definitions(
+        settings=settings, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse)
+    ).resolve_job_def("billing_month")
+    with dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
+        for period in periods:
+            remaining = list(chosen)
+            while remaining:
+                failed, reason = _run_once(job, instance, warehouse, period, remaining, progress)
+                if reason is None:
+                    report.periods.append(period)
+                    break
+                report.stopped.setdefault(period, []).append(reason)
+                remaining = (
+                    [] if UNKNOWN in failed or not failed else [name for name in remaining if name not in failed]
+                )
+    return report
+
+
+def _run_once(
+    job: dg.JobDefinition,
+    instance: dg.DagsterInstance,
+    warehouse: Warehouse,
+    period: str,
+    marketplaces: Sequence[str],
+    progress: Progress,
+) -> tuple[frozenset[str], str | None]:
+    """Run the job; returns the marketplaces at fault and the reason, if it failed."""
+    warehouse.marketplaces_at_fault = frozenset()
+    run_id, steps, done = str(uuid4()), len(job.graph.node_dict), 0
+
+    def listen(entry: dg.EventLogEntry) -> None:
+        nonlocal done
+        event = entry.dagster_event
+        if event is not None and event.event_type_value == "STEP_SUCCESS":
+            done += 1
+            progress(period, event.step_key or "", done, steps)
+
+    instance.add_event_listener(run_id, listen)
+    already = len(warehouse.failures)
+    result = job.execute_in_process(
+        run_id=run_id,
+        partition_key=period,
+        instance=instance,
+        raise_on_error=False,
+        run_config={
+            "resources": {"selection": {"config": {"marketplaces": list(marketplaces)}}},
+            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+        },
+    )
+    if result.success:
+        return frozenset(), None
+    reasons = warehouse.failures[already:]
+    if not reasons:
+        reasons = [_reason(event) for event in result.all_events if event.is_step_failure]
+        warehouse.failures.extend(reasons)
+    return warehouse.marketplaces_at_fault, "\n".join(reasons)
+
+
+def _reason(event: dg.DagsterEvent) -> str:
+    """What a step that failed without a check says of it."""
+    error = event.step_failure_data.error
+    while error is not None and error.cause is not None:
+        error = error.cause
+    return f"{event.step_key}: {error.message.strip() if error else 'it failed'}"
