@@ -2,7 +2,7 @@
 
 The world is skewed as real marketplaces are (a few sellers hold most units, few have customers who need much help), and
 holds every case that the rules of billing know: late, repeated, corrected and withdrawn rows, mixed orders, sellers who
-come, go and are refused. A month's files hold what was delivered in it. Every row keeps its contract; no customer is in it.
+come, go and are refused. A month's files hold what was delivered in it. No row breaks its contract.
 
 The same arguments give the same bytes: every draw is a hash of the seed, the name of what is drawn, and a key. Rows are
 made by DuckDB, month by month, in a scratch database beside the files, so that memory does not grow with the size.
@@ -13,7 +13,7 @@ Does not belong here: files that are wrong on purpose (tests make their own), an
 import re
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from datetime import datetime
 from itertools import pairwise
 from pathlib import Path
@@ -44,7 +44,7 @@ ITEM_RATES = {"cancelled": 0.02, "corrected item": 0.01, "split": 0.3, "shipped 
 """Split: of items of several units, over two parcels. Shipped beyond: one more than was ordered."""
 PARCEL_RATES = {"shipped early": 0.003, "void parcel": 0.01, "untracked": 0.005, "tracked later": 0.01}
 """Shipped early: before it was ordered. Tracked later: whether the tracking is valid comes as a correction."""
-CONTACT_RATES = {"second contact": 0.22, "third contact": 0.06, "void contact": 0.03, "corrected contact": 0.03}
+CONTACT_RATES = {"second contact": 0.28, "void contact": 0.03, "corrected contact": 0.03}
 ROW_RATES = {"late": 0.01, "repeated": 0.008, "noted wrongly": 0.01, "zulu": 0.1}
 """Late: delivered a month later. Noted wrongly: with another seller than the item's. Zulu: its times are in UTC."""
 RATES = ORDER_RATES | ITEM_RATES | PARCEL_RATES | CONTACT_RATES | ROW_RATES
@@ -54,23 +54,21 @@ STORIES = """
     ('new', 0.15, ['activate midway seller true']),
     ('recent', 0.08, ['activate recently automatic true']),
     ('leaves', 0.03, ['activate long_ago automatic true', 'deactivate midway seller true']),
-    ('returns', 0.05, ['activate long_ago automatic true', 'deactivate midway seller true', 'activate later seller true']),
+    ('returns', 0.05, ['activate long_ago seller true', 'deactivate midway seller true', 'activate later seller true']),
     ('repeats', 0.03, ['activate long_ago seller true', 'activate midway seller true']),
     ('leaves first', 0.03, ['deactivate long_ago seller true', 'activate recently seller true']),
     ('refused', 0.03, ['activate long_ago seller false'])"""
 """Stories of enrolment: share of sellers, and events: what, when, by whom, terms accepted. The rest never enrol."""
 
 NAMES = """
-    ('US', 'en', ' ', ['Harborlight', 'Copperfold', 'Redmesa', 'Larkmoor'], ['Goods LLC', 'Supply, Inc.', 'Home & Garden']),
+    ('US', 'en', ' ', ['Harborlight', 'Copperfold', 'Redmesa', 'Larkmoor'], ['Goods LLC', 'Supply, Inc.', 'Home']),
     ('GB', 'en-GB', ' ', ['Thistledown', 'Marlfield', 'O''Dunmore'], ['Wares Ltd', '& Daughters', 'Sundries']),
-    ('DE', 'de', ' ', ['Grünhöfer', 'Lößtal', 'Weißdorn', 'Süderbrück'], ['Handels GmbH', '& Söhne KG', 'Versand e. K.']),
-    ('JP', 'ja', '', ['青葉野', '若松谷', 'みなと風', '月見坂', '小鳥沢', '雪椿'], ['商店', '株式会社', '工房', '雑貨店']),
-    ('CN', 'zh-Hans', '', ['杭州清禾里', '广州星屿', '义乌晨麦', '宁波松语'], ['贸易有限公司', '电子商务有限公司', '科技有限公司']),
-    ('FR', 'fr', ' ', ['Étoile-du-Pré', 'Verdoyère', 'L''Œuvrette', 'Forêt d''Épices'], ['SARL', 'et Cie', 'Négoce SAS']),
-    ('IT', 'it', ' ', ['Colleverde', 'Città Lieta', 'Bell''Uliveto', 'Perché No'], ['S.r.l.', '& Figli', 'Botteghe']),
-    ('ES', 'es', ' ', ['Peñasola', 'Cañaveral Azul', 'Olivarín', 'Brisamar'], ['S.L.', 'e Hijos', 'Comercial']),
-    ('BR', 'pt-BR', ' ', ['Jacarandá', 'Pão de Sol', 'Ipêmirim', 'Açucena'], ['Comércio Ltda.', 'e Irmãos Ltda.'])"""
-"""Country, language, what joins the parts of a name, first parts, last parts. All are invented."""
+    ('DE', 'de', ' ', ['Grünhöfer', 'Lößtal', 'Weißdorn', 'Süderbrück'], ['Handels GmbH', '& Söhne KG', 'Versand']),
+    ('JP', 'ja', '', ['青葉野', '若松谷', 'みなと風', '月見坂', '小鳥沢', '雪椿'], ['商店', '株式会社', '工房']),
+    ('CN', 'zh-Hans', '', ['杭州清禾里', '广州星屿', '义乌晨麦', '宁波松语'], ['贸易有限公司', '科技有限公司']),
+    ('FR', 'fr', ' ', ['Étoile-du-Pré', 'Verdoyère', 'L''Œuvrette', 'Forêt d''Épices'], ['SARL', 'et Cie', 'Négoce']),
+    ('IT', 'it', ' ', ['Colleverde', 'Città Lieta', 'Bell''Uliveto', 'Perché No'], ['S.r.l.', '& Figli', 'Botteghe'])"""
+"""Country, language, what joins the parts of a name, first and last parts, all invented. Others have the US ones."""
 
 
 @dataclass(frozen=True)
@@ -121,12 +119,10 @@ def generate(
 
 
 def _refuse_unusable(out: Path, markets: Sequence[Market], sellers: int, units: int, months: Sequence[str]) -> None:
-    if not markets:
-        raise ValueError("there must be at least one marketplace to generate for")
+    if not markets or not months:
+        raise ValueError("there must be at least one marketplace and one month to generate")
     if sellers < 1 or units < 1:
         raise ValueError(f"there must be at least 1 seller and 1 unit, not {sellers} and {units}")
-    if not months:
-        raise ValueError("there must be at least one month to generate")
     for month in months:
         if not re.fullmatch(r"\d{4}-(0[1-9]|1[0-2])", month):
             raise ValueError(f"a month is written like 2026-06, not {month!r}")
@@ -168,16 +164,16 @@ def _prepare(
     rates = ", ".join(f"'{name}': {rate}" for name, rate in RATES.items())
     con.execute(f"set timezone = 'UTC'; set memory_limit = '{MEMORY}'; set enable_progress_bar = false")
     con.execute(MACROS.format(seed=int(seed), rates=rates))
-    first, end = _number(months[0]), _number(months[-1]) + 1
-    _set(con, first_month=first, starts_at=_first_day(first), ends_at=_first_day(end))
+    starts_at, ends_at = _first_day(_number(months[0])), _first_day(_number(months[-1]) + 1)
+    _set(con, first_month=_number(months[0]), starts_at=starts_at, seconds=(ends_at - starts_at).total_seconds())
     _set(con, sellers=sellers, markets=len(markets), large_sellers=LARGE_SELLERS, seller_skew=SELLER_SKEW)
     _set(con, quantity_skew=QUANTITY_SKEW, most_quantity=MOST_QUANTITY)
     con.execute("create table markets (market integer, marketplace_id text, country text, language text, zone text)")
-    for place, market in enumerate(markets):
-        row = [place, market.marketplace_id, market.country, market.language, market.time_zone]
-        con.execute("insert into markets values (?, ?, ?, ?, ?)", row)
+    rows = [[place, *astuple(market)] for place, market in enumerate(markets)]
+    con.executemany("insert into markets values (?, ?, ?, ?, ?)", rows)
     con.execute(f"create table names as from (values {NAMES}) as t(country, language, joiner, heads, tails)")
-    con.execute(f"create table stories as from (values {STORIES}) as t(story, share, events)")
+    stories = f"(values {STORIES}) as t(story, share, events)"
+    con.execute(f"create table stories as select *, sum(share) over (order by story) as high from {stories}")
     con.execute(SELLERS)
 
 
@@ -187,13 +183,14 @@ def _selects(con: duckdb.DuckDBPyConnection, units: int, months: Sequence[str]) 
     yield ENROLMENT_EVENTS
     placed = 0
     for month, orders in zip(map(_number, months), _orders_per_month(units, months), strict=True):
-        _set(con, month_starts_at=_first_day(month), placed=placed, orders=orders)
+        _set(con, month_starts_at=_first_day(month), month_ends_at=_first_day(month + 1), placed=placed, orders=orders)
         con.execute(ITEMS)
         placed += orders
         for dataset, select in MONTHLY.items():
             con.execute(f"create table if not exists {dataset} as from ({select}) limit 0")
             con.execute(f"insert into {dataset} from ({select})")
-            yield DELIVERED.format(dataset=dataset, month=month)
+            file = f"select * exclude (delivered_in, sort_at, sort_key, delivery) from {dataset}"
+            yield f"{file} where delivered_in = {month} order by sort_at, sort_key, delivery"
             con.execute(f"create or replace table {dataset} as from {dataset} where delivered_in > {month}")
 
 
@@ -205,6 +202,9 @@ create macro draw(stream, key) as
 create macro happens(event, key) as draw(event, key) < (map {{{rates}}})[event];
 -- Like draw, but numbers that follow each other spread evenly, so that few sellers show every kind; `prime` says how.
 create macro spread(stream, number, prime) as (number * sqrt(prime) + draw(stream, 0)) % 1;
+-- A whole number from 1 to `most`, of which the small ones are the likeliest.
+create macro pareto(stream, key, skew, most) as
+    least(most, floor(pow(1 - draw(stream, key) * (1 - pow(most + 1, -skew)), -1 / skew)))::integer;
 create macro blend(low, high, place) as low + (high - low) * place;
 create macro pick(list, place) as list[1 + floor(place * len(list))::integer];
 -- A waiting time in seconds, mostly short; `mean` and `most` in hours.
@@ -230,29 +230,29 @@ create macro id_within(number, part) as
 -- A row is delivered once, and perhaps again as it is, and as a new version: which, and in which month's file.
 create macro deliveries(key, is_revised) as ['original'] || if(happens('repeated', key), ['repeated'], [])
     || if(is_revised, ['revised'], []);
-create macro delivery_month(delivery, instant, zone, key) as month_of(instant, zone) + case delivery
-    when 'original' then happens('late', key)::integer when 'repeated' then round(draw('again', key))::integer else 0 end;
+create macro delivery_month(delivery, instant, zone, key) as month_of(instant, zone)
+    + (delivery = 'original' and happens('late', key) or delivery = 'repeated' and draw('again', key) < 0.5)::integer;
+-- When a delivered version was written: at once, or so many seconds later when it is a new one.
+create macro since(instant, delivery, seconds) as if(delivery = 'revised', after(instant, seconds), instant);
 """
 
 # One row per seller, the largest first: where it sells and what it is like. `neighbour` is another of its market.
 SELLERS = """
 create table sellers as
 with settled as (
-    select range::integer as number, number <= getvariable('large_sellers') as is_large, getvariable('markets') as markets,
-        spread('home', number, 2) as place, if(number = 1 or markets = 1 or place < 0.6, 0,
-            1 + floor((place - 0.6) / 0.4 * (markets - 1))::integer) as home
+    select range::integer as number, number <= getvariable('large_sellers') as is_large,
+        getvariable('markets') as markets, spread('home', number, 2) as place,
+        if(number = 1 or markets = 1 or place < 0.6, 0, 1 + floor((place - 0.6) / 0.4 * (markets - 1))::integer) as home
     from range(1, getvariable('sellers') + 1)
 )
 select number, is_large, home,
-    if(markets > 1 and spread('second', number, 3) < 0.1,
-        (home + 1 + floor(draw('second', number) * (markets - 1))::integer) % markets, null) as second_home,
+    if(markets > 1 and spread('second', number, 3) < 0.1, (home + 1) % markets, null) as second_home,
     coalesce(lead(number) over home_order, lag(number) over home_order, number) as neighbour,
     printf('A%07X%06X', (hash(draw('seller id', number)) & 268435455)::bigint, number) as seller_id,
-    0.005 * pow(80, spread('contacts', number, 7)) as contact_rate,  -- per unit: four of ten below 3 %, one of six above 20 %
+    0.005 * pow(80, spread('contacts', number, 7)) as contact_rate,  -- a third below 3 %, a sixth above 20 %
     if(spread('tracking', number, 11) < 0.80, 0.985, blend(0.70, 0.94, draw('tracking', number))) as valid_rate,
     if(spread('labels', number, 13) < 0.80, 0.995, blend(0.60, 0.93, draw('labels', number))) as prepaid_rate,
-    if(spread('afn', number, 17) < 0.40, 0.20, 0.0) as afn_rate,
-    if(spread('prime', number, 19) < 0.20, 0.15, 0.0) as prime_rate
+    if(spread('afn', number, 17) < 0.40, 0.20, 0.0) as afn_rate, if(spread('prime', number, 19) < 0.20, 0.15, 0.0) as prime_rate
 from settled window home_order as (partition by home order by number)
 """
 
@@ -261,11 +261,11 @@ SELLER_VERSIONS = """
 with versions as (
     select sellers.*, markets.country as home_country, markets.language as home_language, zone,
         case when draw('country', number) < 0.62 then markets.country when draw('country', number) < 0.87 then 'CN'
-             else pick(['US', 'GB', 'DE', 'FR', 'IT', 'ES', 'JP'], draw('abroad', number)) end as country,
+             else pick(['US', 'GB', 'DE', 'FR', 'IT', 'JP'], draw('abroad', number)) end as country,
         after(getvariable('starts_at'), -86400 * blend(1000, 3000, draw('registered', number))) as registered_at,
         if(not is_large and spread('plan', number, 29) < 0.06, 'individual', 'professional') as first_plan,
-        case when is_large then 'good' when spread('standing', number, 31) < 0.04 then 'suspended'
-             when spread('standing', number, 31) < 0.09 then 'at_risk' else 'good' end as first_standing,
+        if(not is_large and spread('standing', number, 31) < 0.1, pick(['suspended', 'at_risk'],
+            draw('standing', number)), 'good') as first_standing,
         spread('version', number, 23) / 0.25 as place, unnest(if(place < 1, [1, 2], [1])) as version,
         if(version = 1, -1, floor(place * 6)) as change
     from sellers join markets on market = home
@@ -278,8 +278,8 @@ select seller_id,
     if(change = 3, 'professional', first_plan) as plan,
     case change when 0 then 'at_risk' when 1 then 'suspended' when 2 then 'good' else first_standing end as standing,
     written(registered_at, zone, number) as registered_at,
-    written(if(version = 1, registered_at, after(getvariable('starts_at'), draw('version', number)
-        * (epoch(getvariable('ends_at')) - epoch(getvariable('starts_at'))))), zone, number) as updated_at
+    written(if(version = 1, registered_at, after(getvariable('starts_at'),
+        getvariable('seconds') * draw('version', number))), zone, number) as updated_at
 from versions
 join names as words on words.country = if(versions.country in (select country from names), versions.country, 'US')
 order by number, version
@@ -287,10 +287,7 @@ order by number, version
 
 # One row per event of a seller and marketplace, as its story tells; a few activations take longer than an hour.
 ENROLMENT_EVENTS = """
-with shares as (
-    select *, sum(share) over (order by story) as high from stories
-),
-stalls as (
+with stalls as (
     select *, unnest(if(second_home is null, [home], [home, second_home])) as market,
         number + if(market = home, 0, getvariable('sellers')) as stall,
         if(is_large, 0.5, spread('story', stall, 5)) as place
@@ -298,97 +295,75 @@ stalls as (
 ),
 told as (
     select *, str_split(unnest(events), ' ') as words,
-        epoch(getvariable('ends_at')) - epoch(getvariable('starts_at')) as duration,
         greatest(timestamp '2020-01-02', after(getvariable('starts_at'), case words[2]
             when 'long_ago' then -86400 * blend(100, 900, draw('long ago', stall))
             when 'recently' then -86400 * blend(1, 25, draw('recently', stall))
-            when 'midway' then duration * blend(0.1, 0.7, draw('midway', stall))
-            else duration * blend(0.75, 0.9, draw('later', stall)) end)) as happened_at
-    from stalls join markets using (market) join shares on place >= high - share and place < high
+            when 'midway' then getvariable('seconds') * blend(0.1, 0.7, draw('midway', stall))
+            else getvariable('seconds') * blend(0.75, 0.9, draw('later', stall)) end)) as happened_at
+    from stalls join markets using (market) join stories on place >= high - share and place < high
 )
-select seller_id, marketplace_id, words[1] as event, written(happened_at, zone, stall) as effective_at, words[3] as source,
-    written(after(happened_at, if(event = 'activate' and spread('slow', stall, 37) < 0.06,
-        -3600 * blend(2, 30, draw('slow', stall)), -blend(30, 3000, draw('quick', stall)))), zone, stall) as requested_at,
-    words[4] as terms_accepted
+select seller_id, marketplace_id, words[1] as event, written(happened_at, zone, stall) as effective_at,
+    words[3] as source, written(after(happened_at, if(event = 'activate' and spread('slow', stall, 37) < 0.06,
+        -3600 * blend(2, 30, draw('slow', stall)), -blend(30, 3000, draw('quick', stall)))), zone, stall)
+    as requested_at, words[4] as terms_accepted
 from told order by number, market, happened_at, event
 """
 
-# One row per item of the orders placed in a month; weekends are busier. `parcel` says who ships it: 0 the seller, 1 AFN,
-# 2 Prime, 3 the neighbour; what has the same parcel travels together. `shipped_at` is null when the item was cancelled.
+# One row per item of the orders of a month, more in the evenings and on Sundays: `clock` runs evenly, and is then bent.
+# `parcel` says who ships it (0 the seller, 1 AFN, 2 Prime, 3 the neighbour); what has the same parcel travels together.
+# `shipped_at` is null when the item was cancelled.
 ITEMS = """
 create or replace table items as
-with days as (
-    select range as day, [1.05, 1.0, 0.97, 0.95, 0.9, 1.03, 1.15][isodow(range)]
-        * blend(0.9, 1.1, draw('day', epoch(range)::bigint)) as weight
-    from range(getvariable('month_starts_at'), getvariable('month_starts_at') + interval 1 month, interval 1 day)
-),
-shares as (
-    select day, sum(weight) over (order by day) / sum(weight) over () as high, high - weight / sum(weight) over () as low
-    from days
-),
-orders as materialized (
-    select day, getvariable('placed') + unnest(range(
-        round(low * getvariable('orders'))::bigint, round(high * getvariable('orders'))::bigint)) as order_number
-    from shares
-),
-placed as (
-    select *, least(getvariable('sellers'), floor(pow(1 - draw('seller', order_number)
-            * (1 - pow(getvariable('sellers') + 1, -getvariable('seller_skew'))), -1 / getvariable('seller_skew')))
-        )::integer as number,
-        case when not happens('second item', order_number) then 1 when not happens('third item', order_number) then 2
-             else 3 end as items,
-        86400 * ((0.4 + (draw('hour', order_number) + draw('minute', order_number)) / 2) % 1) as second_of_day
-    from orders
+with placed as materialized (
+    select range + getvariable('placed') as order_number,
+        1 + happens('second item', order_number)::integer
+            + (happens('second item', order_number) and happens('third item', order_number))::integer as items,
+        pareto('seller', order_number, getvariable('seller_skew'), getvariable('sellers')) as number,
+        epoch(getvariable('month_starts_at')) as start, epoch(getvariable('month_ends_at')) - start as duration,
+        start + duration * (range + draw('moment', order_number)) / getvariable('orders') as clock,
+        clock + 12000 * sin(2 * pi() * clock / 604800) + 8000 * sin(2 * pi() * (clock / 86400 - 1 / 3)) as bent
+    from range(getvariable('orders'))
 ),
 lines as (
     select *, unnest(range(1, items + 1))::integer as item, order_number * 4 + item as item_key,
-        timezone('UTC', timezone(zone, after(day, second_of_day))) as purchased_at
-    from placed join sellers using (number)
-    join markets on market = if(second_home is not null and draw('market', order_number) < 0.3, second_home, home)
-),
-parcelled as (
-    select *, case when items = 3 and happens('mixed order', order_number) then item - 1
+        case when items = 3 and happens('mixed order', order_number) then item - 1
             when item > 1 and item = items and happens('two sellers', order_number) then 3
             when draw('fulfilment', item_key) < afn_rate then 1
             when draw('fulfilment', item_key) < afn_rate + prime_rate then 2 else 0 end as parcel,
-        order_number * 4 + parcel as parcel_key
-    from lines
+        order_number * 4 + parcel as parcel_key, timezone('UTC', timezone(zone,
+            after(getvariable('month_starts_at'), (bent - start + duration) % duration))) as purchased_at
+    from placed join sellers using (number)
+    join markets on market = if(second_home is not null and draw('market', order_number) < 0.3, second_home, home)
 )
-select order_number, item, item_key, if(parcel = 3, neighbour, number) as number, market, zone, purchased_at, neighbour,
-    parcel, parcel_key, contact_rate, valid_rate, prepaid_rate, floor(60 * pow(draw('product', item_key), 3))::integer as product,
-    least(getvariable('most_quantity'),
-        floor(pow(1 - draw('quantity', item_key), -1 / getvariable('quantity_skew'))))::integer as quantity,
+select order_number, item, item_key, if(parcel = 3, neighbour, number) as number, neighbour, market, zone, purchased_at,
+    parcel, parcel_key, contact_rate, valid_rate, prepaid_rate, floor(60 * draw('product', item_key) ** 3)::integer as product,
+    pareto('quantity', item_key, getvariable('quantity_skew'), getvariable('most_quantity')) as quantity,
     case when happens('cancelled', item_key) then null
-         when happens('shipped early', parcel_key) then after(purchased_at, -3600 * blend(1, 20, draw('early', parcel_key)))
+         when happens('shipped early', parcel_key)
+             then after(purchased_at, -3600 * blend(1, 20, draw('early', parcel_key)))
          else after(purchased_at, 3600 + waiting(if(parcel in (1, 2), 14, 38), 360, draw('delay', parcel_key)))
     end as shipped_at
-from parcelled
+from lines
 """
 
-DELIVERED = """
-select * exclude (delivered_in, sort_at, sort_key, delivery) from {dataset}
-where delivered_in = {month} order by sort_at, sort_key, delivery
-"""
-
-# Here each row is a delivery of an item, a shipment line, a contact or a return, with the month of its file.
-# One row per delivery of an item.
+# One row per delivery of an item; a correction changes the quantity.
 ORDER_ITEMS = """
 with delivered as (
-    select *, unnest(deliveries(item_key, happens('corrected item', item_key))) as delivery, delivery = 'revised' as is_new,
-        if(is_new, after(purchased_at, blend(600, 90000, draw('correction', item_key))), purchased_at) as sort_at
+    select *, unnest(deliveries(item_key, happens('corrected item', item_key))) as delivery,
+        since(purchased_at, delivery, blend(600, 90000, draw('correction', item_key))) as sort_at
     from items
 )
 select id_of(order_number) as order_id, id_within(order_number, item) as order_item_id, seller_id, marketplace_id,
     written(purchased_at, delivered.zone, item_key) as purchased_at, if(parcel = 1, 'AFN', 'MFN') as fulfillment,
     parcel = 2 as is_prime, printf('B0%08X', (hash(number * 64 + product) & 4294967295)::bigint) as asin,
     printf('SKU-%04d-%02d', number % 10000, product) as sku,
-    if(is_new, if(quantity > 1, quantity - 1, quantity + 1), quantity) as quantity,
+    quantity + if(delivery = 'revised', if(quantity > 1, -1, 1), 0) as quantity,
     written(sort_at, delivered.zone, item_key) as updated_at,
     delivery_month(delivery, sort_at, delivered.zone, item_key) as delivered_in, sort_at, item_key as sort_key, delivery
 from delivered join sellers using (number) join markets using (market)
 """
 
-# One row per delivery of a shipment line.
+# One row per delivery of a shipment line; a later version withdraws it, or tells whether its tracking was valid.
 SHIPMENTS = """
 with parts as (
     select * exclude (quantity), if(quantity > 1 and happens('split', item_key), 2, 1) as parts,
@@ -401,16 +376,14 @@ with parts as (
 delivered as (
     select *, happens('untracked', part_key) as is_untracked, happens('tracked later', part_key) as is_later,
         unnest(deliveries(part_key * 4 + item, happens('void parcel', part_key) or is_later)) as delivery,
-        delivery = 'revised' as is_new,
-        if(is_new, after(left_at, 86400 * blend(1, 12, draw('news', part_key))), left_at) as sort_at
+        delivery = 'revised' as is_new, since(left_at, delivery, 86400 * blend(1, 12, draw('news', part_key))) as sort_at
     from parts
 )
 select 'S' || id_within(order_number, parcel) || part as shipment_id, id_within(order_number, item) as order_item_id,
     id_of(order_number) as order_id, written(left_at, zone, part_key) as shipped_at, quantity,
-    if(not is_untracked, pick(['Northway', 'Kitepost', 'Blue Heron Parcel', 'Sagawind'], draw('carrier', part_key)))
-        as carrier,
-    if(not is_untracked, printf('TR%012d', floor(draw('track', part_key) * 1e12)::bigint)) as tracking_id,
-    if(not is_untracked and (is_new or not is_later), draw('valid', part_key) < valid_rate) as is_tracking_valid,
+    if(is_untracked, null, pick(['Northway', 'Kitepost', 'Blue Heron'], draw('carrier', part_key))) as carrier,
+    if(is_untracked, null, printf('TR%012d', floor(draw('track', part_key) * 1e12)::bigint)) as tracking_id,
+    if(is_untracked or (is_later and not is_new), null, draw('valid', part_key) < valid_rate) as is_tracking_valid,
     is_new and happens('void parcel', part_key) as is_void, written(sort_at, zone, part_key) as updated_at,
     delivery_month(delivery, sort_at, zone, part_key * 4 + item) as delivered_in,
     sort_at, part_key * 4 + item as sort_key, delivery
@@ -421,45 +394,44 @@ from delivered
 # only an order; one in a hundred an order that nobody knows, one an item that is not of its order, two nothing at all.
 CONTACTS = """
 with asked as (
-    select *, least(20, floor(contact_rate * quantity + draw('contact', item_key)))::integer as first_contacts,
-        if(first_contacts = 0, 0, first_contacts + happens('second contact', item_key)::integer
-            + happens('third contact', item_key)::integer) as contacts,
-        unnest(range(contacts))::integer as contact, item_key * 32 + contact as contact_key,
+    select *, least(20, floor(contact_rate * quantity + draw('contact', item_key)))::integer as contacts,
+        contacts + (contacts > 0 and happens('second contact', item_key))::integer as all_contacts,
+        unnest(range(all_contacts))::integer as contact, item_key * 32 + contact as contact_key,
         draw('time', item_key) as time_place
     from items
 ),
 timed as (
-    select *, draw('about', contact_key) as place, order_number + 50000000000000 as unknown_order, after(case
+    select *, draw('about', contact_key) as place, order_number + 50000000000000 as unknown_order,
+        draw('reason', contact_key) as reason_place, after(case
             when time_place < 0.02 then after(purchased_at, -3600 * blend(1, 48, draw('before', item_key)))
             when time_place < 0.12 then after(purchased_at, waiting(10, 48, draw('waiting', item_key)))
             else after(coalesce(shipped_at, purchased_at), waiting(130, 840, draw('waiting', item_key)))
         end, contact * 3600 * blend(4, 70, draw('gap', item_key))) as contacted_at,
-        if(contacted_at < purchased_at, if(draw('reason', contact_key) < 0.8, 'product_question', 'pre_order'),
-            pick(['where_is_my_order', 'where_is_my_order', 'where_is_my_order', 'where_is_my_order', 'delivery',
-                'delivery', 'delivery', 'return', 'return', 'return', 'refund', 'refund', 'damaged', 'damaged', 'cancel',
-                'product_question', 'pre_order', 'invoice', 'customisation', 'other'], draw('reason', contact_key))
-        ) as reason
+        if(contacted_at < purchased_at, pick(['product_question', 'product_question', 'pre_order'], reason_place), pick(
+            ['where_is_my_order', 'where_is_my_order', 'where_is_my_order', 'where_is_my_order', 'delivery', 'delivery',
+                'return', 'return', 'return', 'refund', 'refund', 'damaged', 'damaged', 'cancel', 'product_question',
+                'pre_order', 'invoice', 'customisation', 'other'], reason_place)) as reason
     from asked where month_of(contacted_at, zone) >= getvariable('first_month')
 ),
 delivered as (
     select * exclude (number), happens('void contact', contact_key) as is_contested,
         if(happens('noted wrongly', contact_key), neighbour, number) as number,
         unnest(deliveries(contact_key, is_contested or happens('corrected contact', contact_key))) as delivery,
-        delivery = 'revised' as is_new,
-        if(is_new, after(contacted_at, 86400 * blend(1, 20, draw('contest', contact_key))), contacted_at) as sort_at
+        delivery = 'revised' as is_new, since(contacted_at, delivery, 86400 * blend(1, 20, draw('contest', contact_key))) as sort_at
     from timed
 )
 select printf('C%s%02d', id_within(order_number, item), contact) as contact_id,
-    if(place < 0.98, id_of(if(place < 0.97, order_number, unknown_order))) as order_id,
-    case when place < 0.76 then id_within(order_number, item) when place >= 0.96 and place < 0.97
-        then id_within(unknown_order, item) end as order_item_id,
-    seller_id, marketplace_id, pick(['phone', 'phone', 'chat', 'chat', 'email'], draw('channel', contact_key)) as channel,
+    case when place < 0.97 then id_of(order_number) when place < 0.98 then id_of(unknown_order) end as order_id,
+    case when place < 0.76 then id_within(order_number, item)
+         when place >= 0.96 and place < 0.97 then id_within(unknown_order, item) end as order_item_id, seller_id,
+    marketplace_id, pick(['phone', 'phone', 'chat', 'chat', 'email'], draw('channel', contact_key)) as channel,
     if(is_new and not is_contested, if(reason = 'invoice', 'refund', 'invoice'), reason) as reason,
     written(contacted_at, delivered.zone, contact_key) as contacted_at,
-    if(draw('resolved', contact_key) < 0.96, written(after(contacted_at, 300
-        + waiting(14, 200, draw('resolution', contact_key))), delivered.zone, contact_key)) as resolved_at,
+    case when draw('resolved', contact_key) < 0.96 then written(after(contacted_at,
+        300 + waiting(14, 200, draw('resolution', contact_key))), delivered.zone, contact_key) end as resolved_at,
     is_new and is_contested as is_void, written(sort_at, delivered.zone, contact_key) as updated_at,
-    delivery_month(delivery, sort_at, delivered.zone, contact_key) as delivered_in, sort_at, contact_key as sort_key, delivery
+    delivery_month(delivery, sort_at, delivered.zone, contact_key) as delivered_in,
+    sort_at, contact_key as sort_key, delivery
 from delivered join sellers using (number) join markets using (market)
 """
 
@@ -468,10 +440,12 @@ RETURNS = """
 select 'R' || id_within(order_number, item) as return_id, id_of(order_number) as order_id,
     id_within(order_number, item) as order_item_id, written(sort_at, zone, item_key) as requested_at,
     if(draw('label', item_key) < prepaid_rate, 'prepaid', 'other') as label,
-    delivery_month(delivery, sort_at, zone, item_key) as delivered_in,
-    after(shipped_at, 86400 * blend(3, 30, draw('return', item_key))) as sort_at, item_key as sort_key,
-    unnest(deliveries(item_key, false)) as delivery
-from items where month_of(shipped_at, zone) >= getvariable('first_month') and happens('returned', item_key)
+    delivery_month(delivery, sort_at, zone, item_key) as delivered_in, sort_at, item_key as sort_key, delivery
+from (
+    select *, after(shipped_at, 86400 * blend(3, 30, draw('return', item_key))) as sort_at,
+        unnest(deliveries(item_key, false)) as delivery
+    from items where month_of(shipped_at, zone) >= getvariable('first_month') and happens('returned', item_key)
+)
 """
 
 MONTHLY = {"order_items": ORDER_ITEMS, "shipments": SHIPMENTS, "contacts": CONTACTS, "returns": RETURNS}

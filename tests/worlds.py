@@ -62,7 +62,7 @@ BOUNDS = (
     "0.25",
     "0.5",
 )
-"""At 0.07 and 0.14 a product in floats is wrong; above 0.01 and 0.015 a quotient of four decimals is."""
+"""At 0.0192, 0.07 and 0.14 a product in floats is wrong; above 0.01 and 0.015 a quotient of four decimals is."""
 
 LOW_BOUNDS = ("0.015", "0.02", "0.03", "0.04", "0.05", "0.07")
 FEES = {

@@ -167,7 +167,10 @@ def _parquet_as_text(path: Path) -> str:
 def _exactly(path: Path) -> str:
     """A path as the engine reads it: that file and no other, although it takes * ? [ for patterns."""
     text = str(path.absolute())
-    return _quoted(re.sub(r"([*?\[\\])", r"[\1]", text) if re.search(r"[*?\[]", text) else text)
+    pattern = re.sub(r"([*?\[])", r"[\1]", text)
+    if pattern != text and "\\" in text:
+        raise FileRefusedError("its name or folder has a backslash beside * ? or [, which cannot be read; rename it")
+    return _quoted(pattern)
 
 
 def _quoted(text: str) -> str:

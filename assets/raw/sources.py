@@ -27,6 +27,8 @@ from itertools import takewhile
 from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
+import duckdb
+
 from assets.raw.contracts import DATASETS, Dataset
 from assets.raw.reading import SUFFIXES, Dialect
 
@@ -128,6 +130,12 @@ def _read_source(path: Path) -> Source:
     select = "\n".join(lines[len(comments) :]).strip().rstrip(";")
     if not select:
         raise SourceError(f"{path.name}: it has no SELECT")
+    try:
+        statements = duckdb.extract_statements(f"select * from (\n{select}\n)")
+    except duckdb.Error as error:
+        raise SourceError(f"{path.name}: its SELECT cannot be parsed: {str(error).splitlines()[0]}") from error
+    if len(statements) != 1:
+        raise SourceError(f"{path.name}: it has more than one statement")
     return Source(
         name=path.stem,
         dataset=DATASETS[header["dataset"]],

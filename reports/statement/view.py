@@ -4,27 +4,14 @@ It explains amounts and never makes one: the lines must add up to the statement,
 are in `words`, the form of a figure in `figures`; the page itself is `statement.html.j2`.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, timedelta
 from decimal import Decimal
 from typing import NamedTuple
 
-from reports.statement import words
-from reports.statement.figures import (
-    EXACT,
-    JOINED,
-    MONTHS,
-    Share,
-    bound,
-    decimal,
-    moment,
-    month,
-    printable,
-    share,
-    whole,
-)
-from reports.statement.next_tier import is_labelled, is_rewarded, is_tracked, next_tier, tier_of
+from reports.statement import reasons, words
+from reports.statement.figures import EXACT, JOINED, Share, bound, moment, month, printable, share, whole
+from reports.statement.next_tier import tier_of
 from reports.statement.rows import FeeLine, SellerRows, Setting, StatementError, Version
 
 
@@ -70,24 +57,6 @@ class Line(NamedTuple):
     amount: str
 
 
-class Condition(NamedTuple):
-    """A waiver or reward: what it asks, the figure that decided, and how it ended."""
-
-    name: str
-    asked: str
-    figure: str
-    result: str
-    is_met: bool
-
-
-@dataclass(frozen=True, slots=True)
-class Conditions:
-    """The waivers and rewards of one version of the terms."""
-
-    terms_id: str
-    rows: Sequence[Condition]
-
-
 @dataclass(frozen=True, slots=True)
 class Matrix:
     """Counted contacts by reason and channel, with totals."""
@@ -123,7 +92,7 @@ class View:
     adjustments: str | None
     total: str
     trial: Sequence[str]
-    conditions: Sequence[Conditions]
+    conditions: Sequence[reasons.Conditions]
     next_tier: str | None
     contacts: Matrix | None
     not_counted: Sequence[Outcome]
@@ -137,7 +106,7 @@ def view(rows: SellerRows, setting: Setting) -> View:
     """What the statement of a seller shows. Raises `StatementError` when its rows contradict each other."""
     statement, currency = rows.statement, setting.currency
     _must_add_up(rows, setting)
-    bounds = _bounds(rows, setting)
+    bounds = reasons.bounds_of(rows, setting)
     performance = rows.performance
     cpu = share(performance.contacts, performance.units, bounds) if performance.units else None
     return View(
@@ -151,19 +120,19 @@ def view(rows: SellerRows, setting: Setting) -> View:
         currency=currency.code,
         owed_as="Credit to you" if statement.total < 0 else "Amount owed",
         owed=currency.amount(abs(statement.total)),
-        sentence=_sentence(rows, setting, cpu),
+        sentence=reasons.owed(rows, setting, cpu),
         units=_units(rows),
         units_total=whole(sum(each.units for each in rows.units)),
         cpu=cpu,
         cpu_undefined=None if cpu else _cpu_undefined(rows),
-        tiers=[_tier_table(rows, setting.versions[terms_id], setting) for terms_id in _terms(rows.lines)],
+        tiers=[_tier_table(rows, setting.versions[terms_id], setting) for terms_id in reasons.terms_used(rows.lines)],
         lines=[_line(line, setting) for line in rows.lines],
         charges=currency.figure(statement.charges),
         adjustments=currency.figure(statement.adjustments) if statement.adjustments else None,
         total=currency.figure(statement.total),
-        trial=_trial(rows, setting),
-        conditions=_conditions(rows, setting, cpu),
-        next_tier=_next_tier(rows, setting, bounds),
+        trial=reasons.trial(rows, setting),
+        conditions=reasons.conditions(rows, setting, cpu),
+        next_tier=reasons.nearest(rows, setting, bounds),
         contacts=_matrix(rows),
         not_counted=_not_counted(rows),
         items=[(printable(item.sku), whole(item.contacts)) for item in rows.items],
@@ -172,7 +141,7 @@ def view(rows: SellerRows, setting: Setting) -> View:
             end=moment(setting.ends_at, setting.zone),
             unit=currency.amount(Decimal(1).scaleb(-currency.minor_units)),
         ),
-        dispute=_dispute(rows, setting),
+        dispute=reasons.dispute(rows, setting),
         remark=words.REMARK,
     )
 
@@ -195,79 +164,6 @@ def _must_add_up(rows: SellerRows, setting: Setting) -> None:
     raise StatementError(f"statement {statement.statement_id}: {wrong}")
 
 
-def _terms(lines: Iterable[FeeLine]) -> list[str]:
-    return list(dict.fromkeys(line.terms_id for line in lines))
-
-
-def _bounds(rows: SellerRows, setting: Setting) -> list[Decimal]:
-    """Every bound that contacts per unit are compared with."""
-    versions = [setting.versions[terms_id] for terms_id in _terms(rows.lines)]
-    ends = {tier.up_to for version in versions for tier in version.tiers}
-    return sorted(each for each in ends | {version.cpu_below for version in versions} if each is not None)
-
-
-# -- what is owed ---------------------------------------------------------------------------------------------------
-
-
-def _sentence(rows: SellerRows, setting: Setting, cpu: Share | None) -> str:
-    statement, currency = rows.statement, setting.currency
-    sign = (statement.total > 0) - (statement.total < 0)
-    head = words.owed(total=currency.amount(abs(statement.total)), sign=sign)
-    charged = [line for line in rows.lines if line.kind == "charge"]
-    units = words.counted(sum(line.units for line in charged), "chargeable unit")
-    if statement.charges:
-        because = words.because_of_tiers(cpu.per_hundred, _placed(charged, setting)) if cpu else ""
-    else:
-        because = words.nothing_because(
-            units=sum(each.units for each in rows.units if each.outcome != "void"),
-            trial=sum(line.units for line in rows.lines if line.kind == "trial"),
-            free=_free(rows, charged, setting, cpu),
-        )
-    if statement.adjustments:
-        return words.with_adjustments(
-            head,
-            charges=f"{currency.amount(statement.charges)} for {units}" if statement.charges else None,
-            adjustments=currency.amount(abs(statement.adjustments)),
-            is_credit=statement.adjustments < 0,
-            because=because,
-        )
-    if statement.charges:
-        return f"{head} for {units}: {because}." if because else f"{head} for {units}."
-    return f"{head}: {because}."
-
-
-def _placed(charged: Sequence[FeeLine], setting: Setting) -> list[tuple[str, str | None]]:
-    return [
-        (line.terms_id, f"tier{JOINED}{line.tier}" if len(setting.versions[line.terms_id].tiers) > 1 else None)
-        for line in charged
-        if line.waiver is None
-    ]
-
-
-def _free(rows: SellerRows, charged: Sequence[FeeLine], setting: Setting, cpu: Share | None) -> str | None:
-    """Why the chargeable units of a month without charges are free, by the line with most of them."""
-    if not charged:
-        return None
-    line = max(charged, key=lambda each: each.units)
-    version = setting.versions[line.terms_id]
-    limit = ""
-    by = line.waiver or ("reward" if line.discount == 1 else "fee")
-    if by == "cpu_below" and version.cpu_below is not None:
-        limit = bound(version.cpu_below)
-    elif by == "orders_in_quarter_below":
-        limit = whole(version.orders_in_quarter_below or 0)
-    elif by == "reward":
-        limit = bound(Decimal(1))
-    units = sum(each.units for each in charged)
-    return words.free_by(
-        by=by,
-        units=f"your {words.counted(units, 'chargeable unit')} {'is' if units == 1 else 'are'}",
-        per_cent=cpu.per_cent if cpu else "",
-        orders=words.counted(rows.performance.orders_in_quarter, "order"),
-        limit=limit,
-    )
-
-
 # -- units, tiers and lines -----------------------------------------------------------------------------------------
 
 
@@ -280,7 +176,7 @@ def _units(rows: SellerRows) -> list[Outcome]:
     ]
 
 
-def _named(outcomes, outcome: str, number: int) -> tuple[str, str, str]:
+def _named(outcomes: Mapping[str, tuple[str, str]], outcome: str, number: int) -> tuple[str, str, str]:
     name, why = outcomes.get(outcome, (printable(outcome), ""))
     return name, whole(number), why
 
@@ -338,101 +234,6 @@ def _line(line: FeeLine, setting: Setting) -> Line:
     )
 
 
-# -- the trial, waivers and rewards, the next tier ------------------------------------------------------------------
-
-
-def _trial(rows: SellerRows, setting: Setting) -> list[str]:
-    enrolment = rows.enrolment
-    if enrolment is None:
-        return []
-    left = moment(enrolment.left_at, setting.zone) if enrolment.left_at else None
-    said = [words.enrolled(since=moment(enrolment.started_at, setting.zone), left=left)]
-    if enrolment.trial_ends_at is None or enrolment.trial_ends_at <= enrolment.started_at:
-        return [*said, words.NO_TRIAL]
-    ends_at, days_left = enrolment.trial_ends_at, None
-    if ends_at > setting.ends_at:
-        when, days_left = "after", (ends_at - setting.ends_at) // timedelta(days=1)
-    else:
-        when = "during" if ends_at >= setting.starts_at else "before"
-    trial = words.trial(ends=moment(ends_at, setting.zone), days_left=days_left, when=when)
-    return [*said, trial] if when == "before" else [*said, trial, words.TRIAL_RULE]
-
-
-def _conditions(rows: SellerRows, setting: Setting, cpu: Share | None) -> list[Conditions]:
-    found = []
-    for line in rows.lines:
-        asked = _asked(rows, line, setting, cpu) if line.kind == "charge" else []
-        if asked:
-            found.append(Conditions(printable(line.terms_id), asked))
-    return found
-
-
-def _asked(rows: SellerRows, line: FeeLine, setting: Setting, cpu: Share | None) -> list[Condition]:
-    version, performance = setting.versions[line.terms_id], rows.performance
-    asked = []
-    if version.cpu_below is not None and cpu:
-        is_met = performance.contacts < EXACT.multiply(version.cpu_below, Decimal(performance.units))
-        asked.append(_condition("Free with few contacts", f"CPU below {bound(version.cpu_below)}", cpu, is_met))
-    limit = version.orders_in_quarter_below
-    if limit is not None:
-        orders = performance.orders_in_quarter
-        figure = words.counted(orders, "order")
-        name, need = "Free with few orders", f"fewer than {words.counted(limit, 'order')} in the quarter"
-        asked.append(Condition(name, need, figure, "met" if orders < limit else "missed", orders < limit))
-    if not version.has_rewards:
-        return asked
-    if version.vtr_at_least is not None:
-        figure = share(performance.units_valid_tracking, performance.units, [version.vtr_at_least]) if cpu else None
-        need = f"at least {bound(version.vtr_at_least)} of units"
-        asked.append(_condition("Valid tracking", need, figure, is_tracked(version, performance)))
-    rewarded = is_rewarded(version, performance, line, has_returns=setting.has_returns)
-    if version.aprl_at_least is not None:
-        need = f"at least {bound(version.aprl_at_least)} of returns"
-        is_met = is_labelled(version, performance, has_returns=setting.has_returns)
-        if performance.returns:
-            figure = share(performance.returns_prepaid, performance.returns, [version.aprl_at_least])
-        else:
-            figure, is_met = None, rewarded or (is_met and not is_tracked(version, performance))
-        nothing = "no returns in the period" if is_met else "no returns are known in this marketplace"
-        asked.append(_condition("Prepaid return labels", need, figure, is_met, nothing))
-    tier = next(tier for tier in version.tiers if tier.tier == line.tier)
-    result = "not needed" if rewarded and line.waiver else "earned" if rewarded else "missed"
-    off = f"{bound(tier.discount or Decimal(0))} off in tier{JOINED}{tier.tier}"
-    asked.append(Condition("Reward", "every condition on tracking and labels", off, result, rewarded))
-    return asked
-
-
-def _condition(name: str, need: str, figure: Share | None, is_met: bool, nothing: str = "none") -> Condition:
-    text = f"{figure.fraction} = {figure.per_cent}" if figure else nothing
-    if figure and figure.beside:
-        text = f"{text}, {figure.beside}"
-    return Condition(name, need, text, "met" if is_met else "missed", is_met)
-
-
-def _next_tier(rows: SellerRows, setting: Setting, bounds: Sequence[Decimal]) -> str | None:
-    charged = [line for line in rows.lines if line.kind == "charge" and line.waiver is None]
-    step = next_tier(
-        setting.versions, rows.performance, rows.lines, has_returns=setting.has_returns, currency=setting.currency
-    )
-    if step is None:
-        tiers = [setting.versions[line.terms_id].tiers for line in charged]
-        in_lowest = charged and all(line.tier == 1 for line in charged) and any(len(each) > 1 for each in tiers)
-        return words.LOWEST_TIER if in_lowest and rows.performance.units else None
-    several = len(charged) > 1
-    places = []
-    for terms_id, rating in step.changes.items():
-        place = "free of charge" if rating.waiver else f"in tier{JOINED}{rating.tier.tier}"
-        places.append(f"{place} of {printable(terms_id)}" if several else place)
-    cpu = share(step.contacts, rows.performance.units, bounds)
-    return words.next_tier(
-        fewer=step.fewer,
-        saving=setting.currency.amount(abs(step.saving)),
-        sign=(step.saving > 0) - (step.saving < 0),
-        cpu=f"{cpu.fraction} = {cpu.per_cent}",
-        places=places,
-    )
-
-
 # -- contacts, and what to do with the statement --------------------------------------------------------------------
 
 
@@ -443,7 +244,7 @@ def _matrix(rows: SellerRows) -> Matrix | None:
             cells[each.reason, each.channel] = cells.get((each.reason, each.channel), 0) + each.contacts
     if not cells:
         return None
-    channels = sorted({channel for _, channel in cells}, key=lambda each: (list(words.CHANNELS) + [each]).index(each))
+    channels = sorted({channel for _, channel in cells}, key=lambda each: [*words.CHANNELS, each].index(each))
     by_reason = {
         reason: sum(number for (of, _), number in cells.items() if of == reason) for reason in {of for of, _ in cells}
     }
@@ -471,15 +272,3 @@ def _not_counted(rows: SellerRows) -> list[Outcome]:
     order = list(words.OUTCOMES_OF_CONTACTS)
     found = sorted(numbers, key=lambda each: (order.index(each) if each in order else len(order), each))
     return [Outcome(*_named(words.OUTCOMES_OF_CONTACTS, outcome, numbers[outcome])) for outcome in found]
-
-
-def _dispute(rows: SellerRows, setting: Setting) -> str:
-    """The last day is that of the version most generous to the seller, of those that priced the month."""
-    used = [setting.versions[terms_id] for terms_id in _terms(rows.lines)]
-    used = used or [each for each in setting.versions.values() if each.starts_at < setting.ends_at][-1:]
-    days = max((version.dispute_days for version in used if version.dispute_days), default=None)
-    if not days:
-        return words.dispute(last_day=None, days=None)
-    end = setting.ends_at.replace(tzinfo=UTC).astimezone(setting.zone).date()
-    last = end + timedelta(days=days - 1)
-    return words.dispute(last_day=f"{last.day}{JOINED}{MONTHS[last.month - 1]}{JOINED}{last.year}", days=days)

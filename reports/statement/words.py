@@ -82,7 +82,7 @@ def range_of(tiers: Sequence[Tier], tier: Tier) -> str:
 
 
 def owed(*, total: str, sign: int) -> str:
-    """The beginning of the first sentence."""
+    """How the first sentence begins."""
     return {1: f"You owe {total}", 0: "You owe nothing", -1: f"You have a credit of {total}"}[sign]
 
 
@@ -126,7 +126,9 @@ def free_by(*, by: str, units: str, per_cent: str, orders: str, limit: str) -> s
 def with_adjustments(head: str, *, charges: str | None, adjustments: str, is_credit: bool, because: str) -> str:
     """The first sentence of a month with adjustments of earlier ones."""
     if charges is None:
-        return f"{head}: adjustments to earlier periods come to {adjustments}{' in your favour' if is_credit else ''}, and nothing is charged for this one ({because})."
+        favour = " in your favour" if is_credit else ""
+        earlier = f"adjustments to earlier periods come to {adjustments}{favour}"
+        return f"{head}: {earlier}, and nothing is charged for this one ({because})."
     joint = "less" if is_credit else "and"
     return f"{head}: {charges} for this period ({because}), {joint} {adjustments} of adjustments to earlier periods."
 
@@ -183,15 +185,21 @@ LOWEST_TIER = "You are in the lowest tier: fewer contacts would not have changed
 
 def how_to_check(*, start: str, end: str, unit: str) -> list[str]:
     """Where the figures come from, and how to do the sum again."""
+    belongs = "A unit belongs to the period in which it shipped, a contact to the one in which it was made"
+    cpu = "Contacts per unit (CPU) are counted contacts divided by covered units, free trial included"
+    amount = f"Each amount is units × fee × (1 − discount), rounded once, half up, to {unit}"
     return [
-        f"A unit belongs to the period in which it shipped, a contact to the one in which it was made: from {start} up to, but not including, {end}.",
+        f"{belongs}: from {start} up to, but not including, {end}.",
         "Your own shipments of that time, by their ship dates, are the units above; each has exactly one outcome.",
-        "Contacts per unit (CPU) are counted contacts divided by covered units, free trial included. They are compared with every bound exactly, before any rounding.",
-        f"Each amount is units × fee × (1 − discount), rounded once, half up, to {unit}; the discount shown is units × fee less that amount.",
+        f"{cpu}. They are compared with every bound exactly, before any rounding.",
+        f"{amount}; the discount shown is units × fee less that amount.",
     ]
 
 
 def dispute(*, last_day: str | None, days: int | None) -> str:
     """How to contest a figure, before the statement's id."""
     until = f" by {last_day}, within {counted(days, 'day')} of the end of the period" if last_day and days else ""
-    return f"If a figure looks wrong, tell Seller Support{until}. Say which line or outcome you contest, and quote statement"
+    return (
+        f"If a figure looks wrong, tell Seller Support{until}."
+        " Say which line or outcome you contest, and quote statement"
+    )

@@ -59,7 +59,7 @@ def write_statements(
     con: duckdb.DuckDBPyConnection,
     scope: Sequence[tuple[str, str]],
     folder: Path,
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Callable[[int, int], None] = lambda _done, _total: None,
 ) -> int:
     """Write the statements of every period and marketplace in scope below a folder, and say how many there are.
 
@@ -122,9 +122,9 @@ class _Pages:
             lstrip_blocks=True,
             auto_reload=False,
         )
-        environment.globals.update(css=Markup(css), css_hash=Markup(f"sha256-{digest}"))
-        self.statement = environment.get_template("statement.html.j2")
-        self.index = environment.get_template("index.html.j2")
+        style = {"css": Markup(css), "css_hash": Markup(f"sha256-{digest}")}
+        self.statement = environment.get_template("statement.html.j2", globals=style)
+        self.index = environment.get_template("index.html.j2", globals=style)
 
 
 class _Replacement:

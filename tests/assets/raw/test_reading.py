@@ -54,10 +54,7 @@ ODD = [
 def test_all_formats_give_the_same_rows(home, raw, kind, compression):
     rows = [raw.seller(seller_id=str(n), name=name) for n, name in enumerate(ODD)]
     rows.insert(3, raw.seller(seller_id="bad", plan="none"))
-    if kind == "jsonl":
-        content = as_jsonl(rows)
-    else:
-        content = raw.as_csv(rows, delimiter="\t" if kind == "tsv" else ",")
+    content = as_jsonl(rows) if kind == "jsonl" else raw.as_csv(rows, delimiter="\t" if kind == "tsv" else ",")
     home.load_file(
         f"sellers.{kind}{compression.upper() if kind == 'CSV' else compression}", COMPRESSIONS[compression](content)
     )
@@ -286,7 +283,12 @@ def test_exactly_the_file_named_is_read(tmp_path: Path, kind, folder):
         (place / f"{name}.{kind}").write_bytes(content)
     with duckdb.connect() as con:
         for name in NAMES:
-            assert read_as_text(con, place / f"{name}.{kind}", "input", columns=("y", "name")) == 1
+            path = place / f"{name}.{kind}"
+            if "\\" in name and set("*?[") & {*str(path)}:
+                with pytest.raises(FileRefusedError, match="a backslash beside"):
+                    read_as_text(con, path, "input", columns=("y", "name"))
+                continue
+            assert read_as_text(con, path, "input", columns=("y", "name")) == 1
             assert con.execute("select y, name from input").fetchall() == [("7", name)]
 
 

@@ -1,0 +1,46 @@
+# Everything is set up by the first target that needs it: Python 3.11+, make and a package registry are enough.
+PYTHON ?= python3
+UV := .uv/bin/uv
+BIN := .venv/bin
+READY := .venv/ready
+export UV_PYTHON_DOWNLOADS := never
+export UV_NO_PROGRESS := 1
+export DAGSTER_DISABLE_TELEMETRY := 1
+
+.PHONY: demo test lint prove bench dagster lock sample
+
+demo: $(READY)  ## bill the sample, and say where the statements lie
+	@$(BIN)/csba demo
+
+test: $(READY)  ## every test but the full proofs; takes minutes
+	@$(BIN)/python -m pytest -n auto -m "not prove"
+
+lint: $(READY)  ## style, types, layers
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/ty check --error-on-warning
+	@$(BIN)/lint-imports
+
+prove: $(READY)  ## the full proofs, hundreds of worlds and kills; writes docs/proofs.md
+	@$(BIN)/python -m pytest -n auto -m prove --proofs docs/proofs.md
+
+bench: $(READY)  ## what is measured, against what: bench/README.md
+	@$(BIN)/python bench/run.py
+
+dagster: $(READY)  ## Dagster's page, on CSBA_HOME
+	@$(BIN)/csba dagster
+
+sample: $(READY)  ## make data/sample anew
+	@rm -rf data/sample
+	@$(BIN)/csba generate --out data/sample
+
+lock: $(READY)  ## after a change of pyproject.toml
+	@$(UV) pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+
+$(READY): requirements.lock requirements-uv.lock pyproject.toml
+	@echo "setting up .venv (once)"
+	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --target .uv --upgrade --require-hashes -r requirements-uv.lock
+	@test -x $(BIN)/python || $(UV) venv -q --python $(PYTHON) .venv
+	@$(UV) pip sync -q --python .venv --require-hashes requirements.lock
+	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
+	@touch $@

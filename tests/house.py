@@ -1,0 +1,124 @@
+"""A home in a test: files loaded and months billed by the real engine, without Dagster around it."""
+
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from datetime import datetime
+from pathlib import Path
+
+from assets.core.calendar import make_calendar
+from assets.core.marketplaces import make_marketplaces, read_marketplaces
+from assets.core.terms import make_terms, read_all_terms
+from assets.raw.contracts import DATASETS
+from assets.raw.loading import LoadReport, load
+from assets.raw.sources import read_sources
+from assets.settings import CHECKOUT
+from assets.tables import make, set_scope, steps
+from assets.warehouse import Warehouse, open_warehouse
+
+NOW = datetime(2026, 11, 23, 9, 0)
+DATA = CHECKOUT / "data"
+SHARED_DATA = CHECKOUT.parent / "shared" / "data"
+"""Real data and hostile files, where they are at hand."""
+
+DEFAULTS: Mapping[str, Mapping[str, str]] = {
+    "sellers": {
+        "name": "Kontor & Söhne",
+        "country": "US",
+        "language": "en",
+        "email": "office@sellers.example",
+        "plan": "professional",
+        "standing": "good",
+        "registered_at": "2020-01-01T00:00:00Z",
+        "updated_at": "2020-01-01T00:00:00Z",
+    },
+    "enrolment_events": {
+        "marketplace_id": "ATVPDKIKX0DER",
+        "event": "activate",
+        "source": "seller",
+        "terms_accepted": "true",
+    },
+    "order_items": {
+        "order_item_id": "1",
+        "seller_id": "S",
+        "marketplace_id": "ATVPDKIKX0DER",
+        "fulfillment": "MFN",
+        "is_prime": "false",
+        "asin": "B000000001",
+        "sku": "SKU-1",
+        "quantity": "1",
+    },
+    "shipments": {"order_item_id": "1", "quantity": "1", "is_tracking_valid": "true"},
+    "contacts": {
+        "seller_id": "S",
+        "marketplace_id": "ATVPDKIKX0DER",
+        "channel": "email",
+        "reason": "delivery",
+    },
+    "returns": {"order_item_id": "1", "label": "prepaid"},
+}
+"""Values that a test need not say; times follow from each other."""
+
+
+def row(dataset: str, **values: str | None) -> dict[str, str | None]:
+    """A good row: what the test says, defaults, and times taken from the time it says."""
+    times = {
+        "enrolment_events": {"requested_at": values.get("effective_at")},
+        "order_items": {"updated_at": values.get("purchased_at")},
+        "shipments": {"updated_at": values.get("shipped_at")},
+        "contacts": {"updated_at": values.get("contacted_at")},
+    }
+    return {**DEFAULTS[dataset], **times.get(dataset, {}), **values}
+
+
+def write_csv(folder: Path, rows: Mapping[str, Sequence[Mapping[str, str | None]]], suffix: str = "") -> list[Path]:
+    """A file for each dataset, in canonical columns."""
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for dataset, lines in rows.items():
+        columns = list(DATASETS[dataset].columns)
+        text = [",".join(columns), *(",".join(line.get(name) or "" for name in columns) for line in lines)]
+        path = folder / f"{dataset}{suffix}.csv"
+        path.write_text("\n".join(text) + "\n", encoding="utf-8")
+        paths.append(path)
+    return paths
+
+
+@contextmanager
+def opened(home: Path) -> Generator[Warehouse]:
+    """The warehouse of a home."""
+    with open_warehouse(home, holder="a test", now=NOW) as warehouse:
+        yield warehouse
+
+
+def load_paths(
+    warehouse: Warehouse, paths: Sequence[Path], marketplaces: Path = DATA / "marketplaces.csv"
+) -> LoadReport:
+    """Load files; the test decides what it makes of refusals and quarantined rows."""
+    return load(
+        warehouse,
+        paths,
+        sources=read_sources(DATA / "sources"),
+        marketplaces=read_marketplaces(marketplaces),
+        now=NOW,
+    )
+
+
+def bill(
+    warehouse: Warehouse,
+    periods: Iterable[str],
+    *,
+    marketplaces: Path = DATA / "marketplaces.csv",
+    terms: Path = DATA / "terms",
+    only: Sequence[str] = (),
+) -> None:
+    """Make every table for the periods, as the job does."""
+    listed = read_marketplaces(marketplaces)
+    make_marketplaces(warehouse, listed)
+    make_calendar(warehouse, listed)
+    cards, refused = read_all_terms(terms, listed)
+    assert not refused
+    make_terms(warehouse, cards, listed)
+    for period in periods:
+        set_scope(warehouse, period, only)
+        for step in steps():
+            make(warehouse, step)

@@ -1,0 +1,116 @@
+"""The pipeline against the reference, on generated worlds: every unit, contact and fee line, to the unit and the cent."""
+
+from pathlib import Path
+
+import pytest
+from house import bill, load_paths, opened
+from reference import CONTACT_OUTCOMES, UNIT_OUTCOMES, Books
+from reference import bill as bill_by_hand
+from worlds import World, shuffled, world
+
+from assets.warehouse import Warehouse
+
+A_FEW = range(12)
+MANY = range(12, 240)
+
+COLUMNS = {
+    "core.enrolments": "seller_id marketplace_id interval_number started_at ended_at trial_ends_at",
+    "core.units": "period marketplace_id seller_id shipment_id order_id order_item_id sku purchased_at shipped_at quantity"
+    " outcome terms_id",
+    "core.contacts": "period marketplace_id seller_id contact_id order_id order_item_id channel reason contacted_at"
+    " resolved_at outcome",
+    "billing.performance": "period marketplace_id seller_id units contacts units_valid_tracking returns returns_prepaid"
+    " orders_in_quarter",
+    "billing.fee_lines": "period marketplace_id seller_id terms_id kind units tier fee discount waiver amount currency",
+    "billing.statements": "period marketplace_id seller_id total",
+}
+
+
+@pytest.mark.parametrize("seed", A_FEW)
+def test_a_world_is_billed_as_the_reference_says(seed: int, tmp_path: Path) -> None:
+    assert_billed_as_the_reference_says(world(seed), tmp_path)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", MANY)
+def test_many_worlds_are_billed_as_the_reference_says(seed: int, tmp_path: Path) -> None:
+    assert_billed_as_the_reference_says(world(seed), tmp_path)
+
+
+@pytest.mark.parametrize("seed", [seed for seed in A_FEW if world(seed).is_order_free][:4])
+def test_split_order_and_repetition_of_files_do_not_matter(seed: int, tmp_path: Path) -> None:
+    assert_billed_as_the_reference_says(shuffled(world(seed), seed), tmp_path, bill_by_hand_of(world(seed)))
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", [seed for seed in MANY if world(seed).is_order_free][:60])
+def test_split_order_and_repetition_of_files_do_not_matter_in_many_worlds(seed: int, tmp_path: Path) -> None:
+    assert_billed_as_the_reference_says(shuffled(world(seed), seed), tmp_path, bill_by_hand_of(world(seed)))
+
+
+@pytest.mark.parametrize("seed", A_FEW[:2])
+def test_billing_twice_changes_nothing(seed: int, tmp_path: Path) -> None:
+    told = world(seed)
+    with billed(told, tmp_path) as warehouse:
+        before = {table: rows_of(warehouse, table) for table in COLUMNS}
+        bill(warehouse, told.periods, marketplaces=tmp_path / "marketplaces.csv", terms=tmp_path / "terms")
+        assert {table: rows_of(warehouse, table) for table in COLUMNS} == before
+
+
+def bill_by_hand_of(told: World) -> Books:
+    return bill_by_hand(told.rows(), told.marketplaces, told.versions(), told.periods)
+
+
+class billed:  # noqa: N801 - reads as what it gives: `with billed(world, folder) as warehouse`
+    def __init__(self, told: World, folder: Path) -> None:
+        self.told, self.folder = told, folder
+        self.opening = opened(folder / "home")
+
+    def __enter__(self) -> Warehouse:
+        warehouse = self.opening.__enter__()
+        marketplaces = self.told.write_marketplaces(self.folder / "marketplaces.csv")
+        self.told.write_terms(self.folder / "terms")
+        for paths in self.told.write(self.folder / "files"):
+            report = load_paths(warehouse, paths, marketplaces)
+            assert not report.refusals
+            assert not sum(file.rows_quarantined + file.rows_skipped for file in report.loads)
+        bill(warehouse, self.told.periods, marketplaces=marketplaces, terms=self.folder / "terms")
+        return warehouse
+
+    def __exit__(self, *error: object) -> None:
+        self.opening.__exit__(*error)
+
+
+def assert_billed_as_the_reference_says(told: World, folder: Path, books: Books | None = None) -> None:
+    books = books or bill_by_hand_of(told)
+    with billed(told, folder) as warehouse:
+        for table in COLUMNS:
+            expected = getattr(books, table.split(".")[1])
+            names = COLUMNS[table].split()
+            assert rows_of(warehouse, table) == in_order(tuple(line[name] for name in names) for line in expected), (
+                table
+            )
+        assert balances(warehouse, "audit.unit_balance", UNIT_OUTCOMES) == counted(books.unit_balance)
+        assert balances(warehouse, "audit.contact_balance", CONTACT_OUTCOMES) == counted(books.contact_balance)
+
+
+def rows_of(warehouse: Warehouse, table: str) -> list[tuple]:
+    names = ", ".join(COLUMNS[table].split())
+    return in_order(warehouse.con.execute(f"select {names} from {table}").fetchall())
+
+
+def in_order(rows) -> list[tuple]:
+    return sorted(rows, key=lambda row: tuple((value is not None, str(value)) for value in row))
+
+
+def balances(warehouse: Warehouse, table: str, outcomes: tuple[str, ...]) -> dict:
+    names = ", ".join(outcomes)
+    assert warehouse.rows(f"from {table} where difference <> 0") == []
+    found = warehouse.con.execute(f"select marketplace_id, period, {names} from {table}").fetchall()
+    return counted({(where, period): dict(zip(outcomes, counts, strict=True)) for where, period, *counts in found})
+
+
+def counted(balance) -> dict:
+    """Without zeros."""
+    found = {key: {outcome: count for outcome, count in counts.items() if count} for key, counts in balance.items()}
+    return {key: counts for key, counts in found.items() if counts}
