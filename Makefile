@@ -28,7 +28,8 @@ bench: $(READY)  ## what is measured, against what: bench/README.md
 	@$(BIN)/python bench/run.py
 
 dagster: $(READY)  ## Dagster's page, on CSBA_HOME
-	@$(BIN)/csba dagster
+	@DAGSTER_HOME="$$($(BIN)/python -c 'from assets.settings import settings; from pipelines.running import dagster_home; \
+	    print(dagster_home(settings().home))')" $(BIN)/dagster dev -m pipelines.definitions
 
 sample: $(READY)  ## make data/sample anew
 	@rm -rf data/sample

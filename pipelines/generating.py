@@ -25,7 +25,6 @@ FIRST_MONTH = "2020-02"
 """Before, some marketplaces have no terms, and sellers would have been activated before the first."""
 MEMORY = "2GB"
 """Beyond it DuckDB goes on in the scratch folder."""
-
 SELLER_SKEW = 0.2
 """Sellers share the orders by a Pareto law of this exponent: of 1,000 sellers the first ten hold half."""
 LARGE_SELLERS = 3
@@ -211,8 +210,7 @@ create macro pick(list, place) as list[1 + floor(place * len(list))::integer];
 create macro waiting(mean, most, place) as least(most, -ln(1 - place) * mean) * 3600;
 create macro after(instant, seconds) as instant + to_seconds(floor(seconds)::bigint);
 create macro local_time(instant, zone) as timezone(zone, timezone('UTC', instant));
-create macro month_of(instant, zone) as
-    (year(local_time(instant, zone)) * 12 + month(local_time(instant, zone)) - 1)::integer;
+create macro month_of(instant, zone) as date_diff('month', timestamp '0001-01-01', local_time(instant, zone)) + 12;
 -- ISO 8601, with the offset of the zone at that instant, or in UTC.
 create macro written(instant, zone, key) as case when happens('zulu', key) then strftime(instant, '%Y-%m-%dT%H:%M:%SZ')
     else strftime(local_time(instant, zone), '%Y-%m-%dT%H:%M:%S')
@@ -248,11 +246,11 @@ with settled as (
 select number, is_large, home,
     if(markets > 1 and spread('second', number, 3) < 0.1, (home + 1) % markets, null) as second_home,
     coalesce(lead(number) over home_order, lag(number) over home_order, number) as neighbour,
-    printf('A%07X%06X', (hash(draw('seller id', number)) & 268435455)::bigint, number) as seller_id,
+    printf('A%07X%06X', floor(draw('seller id', number) * 268435456)::bigint, number) as seller_id,
     0.005 * pow(80, spread('contacts', number, 7)) as contact_rate,  -- a third below 3 %, a sixth above 20 %
     if(spread('tracking', number, 11) < 0.80, 0.985, blend(0.70, 0.94, draw('tracking', number))) as valid_rate,
     if(spread('labels', number, 13) < 0.80, 0.995, blend(0.60, 0.93, draw('labels', number))) as prepaid_rate,
-    if(spread('afn', number, 17) < 0.40, 0.20, 0.0) as afn_rate, if(spread('prime', number, 19) < 0.20, 0.15, 0.0) as prime_rate
+    if(spread('afn', number, 17) < 0.4, 0.2, 0) as afn_rate, if(spread('prime', number, 19) < 0.2, 0.2, 0) as prime_rate
 from settled window home_order as (partition by home order by number)
 """
 
@@ -335,8 +333,8 @@ lines as (
     from placed join sellers using (number)
     join markets on market = if(second_home is not null and draw('market', order_number) < 0.3, second_home, home)
 )
-select order_number, item, item_key, if(parcel = 3, neighbour, number) as number, neighbour, market, zone, purchased_at,
-    parcel, parcel_key, contact_rate, valid_rate, prepaid_rate, floor(60 * draw('product', item_key) ** 3)::integer as product,
+select order_number, item, item_key, parcel, parcel_key, if(parcel = 3, neighbour, number) as number, neighbour, market,
+    zone, purchased_at, contact_rate, valid_rate, prepaid_rate, 1 + floor(60 * draw('product', item_key)) as product,
     pareto('quantity', item_key, getvariable('quantity_skew'), getvariable('most_quantity')) as quantity,
     case when happens('cancelled', item_key) then null
          when happens('shipped early', parcel_key)
@@ -355,8 +353,8 @@ with delivered as (
 )
 select id_of(order_number) as order_id, id_within(order_number, item) as order_item_id, seller_id, marketplace_id,
     written(purchased_at, delivered.zone, item_key) as purchased_at, if(parcel = 1, 'AFN', 'MFN') as fulfillment,
-    parcel = 2 as is_prime, printf('B0%08X', (hash(number * 64 + product) & 4294967295)::bigint) as asin,
-    printf('SKU-%04d-%02d', number % 10000, product) as sku,
+    parcel = 2 as is_prime, printf('B0%08X', (hash(number * 64 + product::bigint) & 4294967295)::bigint) as asin,
+    printf('SKU-%04d-%02d', number % 10000, product::bigint) as sku,
     quantity + if(delivery = 'revised', if(quantity > 1, -1, 1), 0) as quantity,
     written(sort_at, delivered.zone, item_key) as updated_at,
     delivery_month(delivery, sort_at, delivered.zone, item_key) as delivered_in, sort_at, item_key as sort_key, delivery
@@ -376,7 +374,7 @@ with parts as (
 delivered as (
     select *, happens('untracked', part_key) as is_untracked, happens('tracked later', part_key) as is_later,
         unnest(deliveries(part_key * 4 + item, happens('void parcel', part_key) or is_later)) as delivery,
-        delivery = 'revised' as is_new, since(left_at, delivery, 86400 * blend(1, 12, draw('news', part_key))) as sort_at
+        delivery = 'revised' as is_new, since(left_at, delivery, 86400 * blend(1, 9, draw('news', part_key))) as sort_at
     from parts
 )
 select 'S' || id_within(order_number, parcel) || part as shipment_id, id_within(order_number, item) as order_item_id,
@@ -395,9 +393,8 @@ from delivered
 CONTACTS = """
 with asked as (
     select *, least(20, floor(contact_rate * quantity + draw('contact', item_key)))::integer as contacts,
-        contacts + (contacts > 0 and happens('second contact', item_key))::integer as all_contacts,
-        unnest(range(all_contacts))::integer as contact, item_key * 32 + contact as contact_key,
-        draw('time', item_key) as time_place
+        contacts > 0 and happens('second contact', item_key) as is_repeated, draw('time', item_key) as time_place,
+        unnest(range(contacts + is_repeated::integer))::integer as contact, item_key * 32 + contact as contact_key
     from items
 ),
 timed as (
@@ -417,7 +414,8 @@ delivered as (
     select * exclude (number), happens('void contact', contact_key) as is_contested,
         if(happens('noted wrongly', contact_key), neighbour, number) as number,
         unnest(deliveries(contact_key, is_contested or happens('corrected contact', contact_key))) as delivery,
-        delivery = 'revised' as is_new, since(contacted_at, delivery, 86400 * blend(1, 20, draw('contest', contact_key))) as sort_at
+        delivery = 'revised' as is_new,
+        since(contacted_at, delivery, 86400 * blend(1, 20, draw('contest', contact_key))) as sort_at
     from timed
 )
 select printf('C%s%02d', id_within(order_number, item), contact) as contact_id,

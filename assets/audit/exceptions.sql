@@ -146,15 +146,14 @@ contact_disagrees as (
 ),
 no_returns_loaded as (
     select
-        scope.period, scope.marketplace_id, cast(null as varchar) as seller_id, 'no_returns_loaded' as kind,
+        charged.period, charged.marketplace_id, cast(null as varchar) as seller_id, 'no_returns_loaded' as kind,
         terms.terms_id as subject, 'rewards need returns, and none were ever loaded: no reward is given' as detail
-    from scope
+    from (select distinct period, marketplace_id, terms_id from units where outcome = 'chargeable') as charged
     join core.terms as terms
-        on terms.marketplace_id = scope.marketplace_id
-        and terms.starts_at < scope.ends_at
-        and (terms.ends_at is null or scope.starts_at < terms.ends_at)
+        on terms.marketplace_id = charged.marketplace_id
+        and terms.terms_id = charged.terms_id
         and terms.aprl_at_least is not null
-    where scope.marketplace_id not in (
+    where charged.marketplace_id not in (
         select item.marketplace_id
         from in_force.returns as returned
         join core.order_items as item

@@ -127,7 +127,20 @@ def _read_source(path: Path) -> Source:
             raise SourceError(f"{path.name}: its header does not say `-- {key}: …`")
     if header["dataset"] not in DATASETS:
         raise SourceError(f"{path.name}: there is no dataset {header['dataset']!r}; there are {', '.join(DATASETS)}")
-    select = "\n".join(lines[len(comments) :]).strip().rstrip(";")
+    return Source(
+        name=path.stem,
+        dataset=DATASETS[header["dataset"]],
+        patterns=tuple(pattern.strip().lower() for pattern in header["file"].split(",")),
+        select=_select(path, "\n".join(lines[len(comments) :])),
+        description=" ".join(description),
+        dialect=_dialect(path, header),
+        zone=_zone(path, header),
+        joins=tuple(joins),
+    )
+
+
+def _select(path: Path, text: str) -> str:
+    select = text.strip().rstrip(";")
     if not select:
         raise SourceError(f"{path.name}: it has no SELECT")
     try:
@@ -136,16 +149,7 @@ def _read_source(path: Path) -> Source:
         raise SourceError(f"{path.name}: its SELECT cannot be parsed: {str(error).splitlines()[0]}") from error
     if len(statements) != 1:
         raise SourceError(f"{path.name}: it has more than one statement")
-    return Source(
-        name=path.stem,
-        dataset=DATASETS[header["dataset"]],
-        patterns=tuple(pattern.strip().lower() for pattern in header["file"].split(",")),
-        select=select,
-        description=" ".join(description),
-        dialect=_dialect(path, header),
-        zone=_zone(path, header),
-        joins=tuple(joins),
-    )
+    return select
 
 
 def _dialect(path: Path, header: Mapping[str, str]) -> Dialect | None:
@@ -178,7 +182,7 @@ def files_of(paths: Sequence[Path]) -> list[Path]:
     """
     files: set[Path] = set()
     for path in paths:
-        if not path.is_dir():
+        if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises when a name is too long
             files.add(path)
             continue
         for folder, below, names in os.walk(path, onerror=lambda error: files.add(Path(error.filename))):

@@ -55,9 +55,10 @@ def owed(rows: SellerRows, setting: Setting, cpu: Share | None) -> str:
     sign = (statement.total > 0) - (statement.total < 0)
     head = words.owed(total=currency.amount(abs(statement.total)), sign=sign)
     charged = [line for line in rows.lines if line.kind == "charge"]
-    units = words.counted(sum(line.units for line in charged), "chargeable unit")
+    paid = [line for line in charged if line.amount]
+    units = words.chargeable(sum(line.units for line in paid), of=sum(line.units for line in charged))
     if statement.charges:
-        because = words.because_of_tiers(cpu.per_hundred, _placed(charged, setting)) if cpu else ""
+        because = words.because_of_tiers(cpu.per_hundred, _placed(paid, setting)) if cpu else ""
     else:
         because = words.nothing_because(
             units=sum(each.units for each in rows.units if each.outcome != "void"),
@@ -77,36 +78,31 @@ def owed(rows: SellerRows, setting: Setting, cpu: Share | None) -> str:
     return f"{head}: {because}."
 
 
-def _placed(charged: Sequence[FeeLine], setting: Setting) -> list[tuple[str, str | None]]:
+def _placed(paid: Sequence[FeeLine], setting: Setting) -> list[tuple[str, str | None]]:
     return [
         (line.terms_id, f"tier{JOINED}{line.tier}" if len(setting.versions[line.terms_id].tiers) > 1 else None)
-        for line in charged
-        if line.waiver is None
+        for line in paid
     ]
 
 
 def _free(rows: SellerRows, charged: Sequence[FeeLine], setting: Setting, cpu: Share | None) -> str | None:
-    """Why the chargeable units of a month without charges are free, by the line with most of them."""
-    if not charged:
-        return None
-    line = max(charged, key=lambda each: each.units)
-    version = setting.versions[line.terms_id]
-    limit = ""
-    by = line.waiver or ("reward" if line.discount == 1 else "fee")
-    if by == "cpu_below" and version.cpu_below is not None:
-        limit = bound(version.cpu_below)
-    elif by == "orders_in_quarter_below":
-        limit = whole(version.orders_in_quarter_below or 0)
-    elif by == "reward":
-        limit = bound(Decimal(1))
-    units = sum(each.units for each in charged)
-    return words.free_by(
-        by=by,
-        units=f"your {words.counted(units, 'chargeable unit')} {'is' if units == 1 else 'are'}",
-        per_cent=cpu.per_cent if cpu else "",
-        orders=words.counted(rows.performance.orders_in_quarter, "order"),
-        limit=limit,
-    )
+    """Why the chargeable units of a month without charges are free: each reason with its units."""
+    units: dict[tuple[str, str], int] = {}
+    for line in charged:
+        version = setting.versions[line.terms_id]
+        limit = bound(line.discount) if line.discount else ""
+        if line.waiver == "cpu_below":
+            limit = bound(version.cpu_below or Decimal(0))
+        elif line.waiver == "orders_in_quarter_below":
+            limit = whole(version.orders_in_quarter_below or 0)
+        why = line.waiver or ("reward" if line.discount else "fee"), limit
+        units[why] = units.get(why, 0) + line.units
+    orders = words.counted(rows.performance.orders_in_quarter, "order")
+    free = [
+        words.free_by(by=by, units=number, per_cent=cpu.per_cent if cpu else "", orders=orders, limit=limit)
+        for (by, limit), number in units.items()
+    ]
+    return words.listed(free) or None
 
 
 # -- the trial, waivers and rewards, the next tier ------------------------------------------------------------------
@@ -154,6 +150,7 @@ def _asked(rows: SellerRows, line: FeeLine, setting: Setting, cpu: Share | None)
         asked.append(Condition(name, need, figure, "met" if orders < limit else "missed", orders < limit))
     if not version.has_rewards:
         return asked
+    waivers = len(asked)
     if version.vtr_at_least is not None:
         figure = share(performance.units_valid_tracking, performance.units, [version.vtr_at_least]) if cpu else None
         need = f"at least {bound(version.vtr_at_least)} of units"
@@ -171,7 +168,11 @@ def _asked(rows: SellerRows, line: FeeLine, setting: Setting, cpu: Share | None)
     tier = next(tier for tier in version.tiers if tier.tier == line.tier)
     result = "not needed" if rewarded and line.waiver else "earned" if rewarded else "missed"
     off = f"{bound(tier.discount or Decimal(0))} off in tier{JOINED}{tier.tier}"
-    asked.append(Condition("Reward", "every condition on tracking and labels", off, result, rewarded))
+    asked.append(
+        Condition(
+            "Reward", words.listed([each.name for each in asked[waivers:]]).lower() or "nothing", off, result, rewarded
+        )
+    )
     return asked
 
 

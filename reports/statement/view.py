@@ -10,7 +10,7 @@ from decimal import Decimal
 from typing import NamedTuple
 
 from reports.statement import reasons, words
-from reports.statement.figures import EXACT, JOINED, Share, bound, moment, month, printable, share, whole
+from reports.statement.figures import EXACT, JOINED, Share, bound, day, moment, month, printable, share, whole
 from reports.statement.next_tier import tier_of
 from reports.statement.rows import FeeLine, SellerRows, Setting, StatementError, Version
 
@@ -194,7 +194,7 @@ def _tier_table(rows: SellerRows, version: Version, setting: Setting) -> TierTab
         yours = tier_of(version, rows.performance.contacts, rows.performance.units).tier
     return TierTable(
         terms_id=printable(version.terms_id),
-        since=moment(version.starts_at, setting.zone),
+        since=day(version.starts_at, setting.zone),
         rows=[
             TierRow(
                 tier.tier,

@@ -88,14 +88,13 @@ def owed(*, total: str, sign: int) -> str:
 
 def because_of_tiers(per_hundred: str, placed: Sequence[tuple[str, str | None]]) -> str:
     """Why chargeable units cost what they do; `placed` has a tier for each version (none where the fee is flat)."""
-    tiers = [tier for _, tier in placed if tier]
-    if not tiers:
+    if not any(tier for _, tier in placed):
         return "a flat fee for each, whatever the contacts"
-    if len(placed) == 1:
-        where = tiers[0]
-    else:
-        where = listed([f"{tier or 'the flat fee'} of {terms_id}" for terms_id, tier in placed])
-    return f"{per_hundred} contacts per 100{JOINED}units put you in {where}"
+    several = len(placed) > 1
+    tiers = [f"{tier} of {terms_id}" if several else tier for terms_id, tier in placed if tier]
+    flat = [terms_id for terms_id, tier in placed if not tier]
+    also = f" ({listed(flat)} has a flat fee)" if flat else ""
+    return f"{per_hundred} contacts per 100{JOINED}units put you in {listed(tiers)}{also}"
 
 
 def nothing_because(*, units: int, trial: int, free: str | None) -> str:
@@ -109,17 +108,23 @@ def nothing_because(*, units: int, trial: int, free: str | None) -> str:
             else "your one unit shipped in your free trial"
         )
     if units:
-        return "no unit was chargeable"
+        return "none of the units that shipped is covered"
     return "no units shipped that the programme covers"
 
 
-def free_by(*, by: str, units: str, per_cent: str, orders: str, limit: str) -> str:
-    """Why chargeable units were free: a waiver, or rewards of 100 %."""
+def chargeable(units: int, *, of: int) -> str:
+    """The units that are paid for: `312 chargeable units`, `12 of 312 chargeable units`."""
+    return counted(of, "chargeable unit") if units == of else f"{whole(units)} of {counted(of, 'chargeable unit')}"
+
+
+def free_by(*, by: str, units: int, per_cent: str, orders: str, limit: str) -> str:
+    """Why chargeable units were free: a waiver, rewards, or a fee of nothing."""
+    free = f"{counted(units, 'chargeable unit')} {'is' if units == 1 else 'are'} free"
     return {
-        "cpu_below": f"{units} free, because {per_cent} contacts per unit are below {limit}",
-        "orders_in_quarter_below": f"{units} free, because {orders} in the quarter are fewer than {limit}",
-        "reward": f"{units} free, because your rewards take off {limit}",
-        "fee": f"{units} free in your tier",
+        "cpu_below": f"{free}, because {per_cent} contacts per unit are below {limit}",
+        "orders_in_quarter_below": f"{free}, because {orders} in the quarter are fewer than {limit}",
+        "reward": f"{free}, because your rewards take off {limit}",
+        "fee": f"{free} in your tier",
     }[by]
 
 
@@ -130,7 +135,7 @@ def with_adjustments(head: str, *, charges: str | None, adjustments: str, is_cre
         earlier = f"adjustments to earlier periods come to {adjustments}{favour}"
         return f"{head}: {earlier}, and nothing is charged for this one ({because})."
     joint = "less" if is_credit else "and"
-    return f"{head}: {charges} for this period ({because}), {joint} {adjustments} of adjustments to earlier periods."
+    return f"{head}: {charges}, {joint} {adjustments} of adjustments to earlier periods; {because}."
 
 
 def cpu_undefined(contacts: int) -> str:

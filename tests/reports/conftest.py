@@ -42,9 +42,9 @@ create table billing.statements (statement_id varchar, period varchar, marketpla
 
 US, JP = "ATVPDKIKX0DER", "A1VC38T7YXB528"
 PERIOD = "2026-10"
-LONG_AGO = datetime(2020, 1, 1)  # noqa: DTZ001 - UTC without a zone, as in the tables
-STARTS_AT = {US: datetime(2026, 10, 1, 7), JP: datetime(2026, 9, 30, 15)}  # noqa: DTZ001
-ENDS_AT = {US: datetime(2026, 11, 1, 7), JP: datetime(2026, 10, 31, 15)}  # noqa: DTZ001
+LONG_AGO = datetime(2020, 1, 1)
+STARTS_AT = {US: datetime(2026, 10, 1, 7), JP: datetime(2026, 9, 30, 15)}
+ENDS_AT = {US: datetime(2026, 11, 1, 7), JP: datetime(2026, 10, 31, 15)}
 
 
 class Books:
@@ -64,15 +64,17 @@ class Books:
         self.con.execute(f"insert into {table} values ({', '.join('?' * len(values))})", list(values))
 
     def terms(
-        self, terms_id: str, *tiers: tuple, marketplace: str = US, starts_at: datetime = LONG_AGO, dispute_days: int = 90,
-        vtr: str | None = None, aprl: str | None = None, cpu_below: str | None = None, orders_below: int | None = None,
+        self, terms_id: str, *tiers: tuple, marketplace: str = US, starts_at: datetime = LONG_AGO,
+        dispute_days: int = 90, vtr: str | None = None, aprl: str | None = None, cpu_below: str | None = None, orders_below: int | None = None,
     ) -> None:  # fmt: skip
         """A version; a tier is (up_to or None, fee) or (up_to or None, fee, discount)."""
         self.insert(
             "core.terms", marketplace, terms_id, starts_at, None, 30, dispute_days, vtr, aprl, cpu_below, orders_below
         )
         for number, (up_to, fee, *discount) in enumerate(tiers, 1):
-            self.insert("core.tiers", marketplace, terms_id, number, up_to, False, fee, discount[0] if discount else "0")
+            self.insert(
+                "core.tiers", marketplace, terms_id, number, up_to, False, fee, discount[0] if discount else "0"
+            )
 
     def line(
         self, seller: str, terms_id: str, units: int, tier: int | None, fee: str, amount: str, *, discount: str = "0",
@@ -96,7 +98,22 @@ class Books:
         key = str(next(self._numbers))
         when = STARTS_AT[marketplace]
         self.insert(
-            "core.units", PERIOD, marketplace, seller, key, key, "1", "sku", when, when, quantity, outcome, None, 1, 1, None
+            "core.units",
+            PERIOD,
+            marketplace,
+            seller,
+            key,
+            key,
+            "1",
+            "sku",
+            when,
+            when,
+            quantity,
+            outcome,
+            None,
+            1,
+            1,
+            None,
         )
 
     def contacts(
@@ -120,10 +137,18 @@ class Books:
         self.insert("core.enrolments", seller, marketplace, 1, started_at, ended_at, trial_ends_at)
 
     def seller(self, seller: str, name: str) -> None:
-        self.insert("core.sellers", seller, name, "US", "en", "x@example.org", "professional", "good", LONG_AGO, LONG_AGO)
+        self.insert(
+            "core.sellers", seller, name, "US", "en", "x@example.org", "professional", "good", LONG_AGO, LONG_AGO
+        )
 
     def statement(
-        self, seller: str, *, adjustments: str = "0", status: str = "draft", marketplace: str = US, currency: str = "USD"
+        self,
+        seller: str,
+        *,
+        adjustments: str = "0",
+        status: str = "draft",
+        marketplace: str = US,
+        currency: str = "USD",
     ) -> None:
         """The statement that the seller's lines so far come to."""
         ((charges,),) = self.con.execute(
@@ -144,7 +169,7 @@ class Books:
     def usual_seller(self, seller: str = "S1", name: str = "Ada's Lamps") -> None:
         """312 chargeable units, 33 of trial, 20 contacts: tier 2."""
         self.seller(seller, name)
-        self.enrolled(seller, datetime(2026, 9, 5, 16, 30))  # noqa: DTZ001
+        self.enrolled(seller, datetime(2026, 9, 5, 16, 30))
         self.units(seller, "chargeable", 300)
         self.units(seller, "chargeable", 12)
         self.units(seller, "trial", 33)

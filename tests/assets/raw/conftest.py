@@ -18,7 +18,7 @@ from assets.raw.sources import Sources, read_sources
 from assets.settings import CHECKOUT
 from assets.warehouse import Warehouse, open_warehouse
 
-NOW = datetime(2026, 11, 1, 12)  # noqa: DTZ001 - UTC without a zone, as everywhere
+NOW = datetime(2026, 11, 1, 12)
 US, BRAZIL = "ATVPDKIKX0DER", "A2Q3Y263D00KWC"
 
 ITEM = {

@@ -88,7 +88,7 @@ def test_blank_lines_are_no_rows(home, raw):
 
 
 def test_typed_parquet_is_exact_or_quarantined(home, raw):
-    at = datetime(2026, 1, 31, 10, 0, 0, 123456)  # noqa: DTZ001
+    at = datetime(2026, 1, 31, 10, 0, 0, 123456)
     columns = {
         "purchased_at": [
             pa.array([at], pa.timestamp("us", "UTC")),

@@ -1,0 +1,442 @@
+"""Every row read is loaded, known, quarantined or skipped; the right version is in force; all of a file or nothing."""
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import datetime
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from assets.raw import loading
+from assets.raw.sources import read_sources
+from assets.settings import CHECKOUT
+from assets.warehouse import WarehouseBusyError, open_warehouse
+
+HOSTILE = CHECKOUT.parent / "shared" / "data" / "hostile"
+
+# -- files that are no good ----------------------------------------------------------------------------------------
+
+
+def test_a_header_alone_has_no_rows(home, raw):
+    header = raw.as_csv([raw.item()]).splitlines()[0]
+    (done,) = home.load_file("order_items.csv", header).loads
+    assert (done.rows_read, done.rows_loaded) == (0, 0)
+
+
+def test_a_missing_column_is_named(home, raw):
+    row = {name: value for name, value in raw.ITEM.items() if name not in {"sku", "quantity"}}
+    assert home.refusal("order_items.csv", [row]) == "as order_items it lacks the column sku, quantity"
+    assert "lacks the column sku" in home.refusal("order_items.jsonl.csv", [row | {"SKU": "x", "Quantity": 1}])
+
+
+def test_an_optional_column_may_be_left_out_and_an_unknown_one_is_named(home, raw):
+    row = {
+        "shipment_id": "P-1",
+        "order_item_id": "1",
+        "order_id": "O-1",
+        "shipped_at": "2026-01-31T10:00:00Z",
+        "quantity": "1",
+        "updated_at": "2026-01-31T10:00:00Z",
+    }
+    report = home.load_file("shipments.csv", [row | {"colour": "red", "refused": "x: y", "skipped": "z"}])
+    assert report.loads[0].ignored_columns == ("colour", "refused", "skipped")
+    assert home.rows("select carrier, is_void from in_force.shipments") == [(None, None)]
+
+
+def test_columns_may_come_in_any_order_and_number(home, raw):
+    home.load_file("order_items_1.csv", [raw.item()])
+    home.load_file("order_items_2.csv", [dict(reversed(raw.item(order_id="O-2").items()))])
+    home.load_file("order_items_3.csv", [{"more": "x"} | raw.item(order_id="O-3")])
+    assert [row[:4] for row in home.in_force("order_items")] == [(f"O-{n}", "1", "S-1", raw.US) for n in (1, 2, 3)]
+
+
+def test_names_that_are_not_known_or_not_there(home, raw):
+    assert home.refusal("items.csv", [raw.item()]).startswith("its name is not known; known are ")
+    assert home.refusal("order_items.zip", b"PK\5\6" + bytes(18)).startswith("its name is not known")
+    assert home.load(home.folder / "order_items.csv").refusals[0].reason == "there is no such file"
+    (home.folder / "order_items_pipe.csv").unlink(missing_ok=True)
+    os.mkfifo(home.folder / "order_items_pipe.csv")
+    assert home.load(home.folder / "order_items_pipe.csv").refusals[0].reason == "it is not a file"
+    name = os.fsdecode(b"order_items_\xff.csv")
+    assert "cannot be shown" in home.refusal(name, [raw.item()])
+    assert "cannot be shown" in home.refusal("order_items_\n.csv", [raw.item()])
+    assert home.load(home.folder / ("order_items" * 40 + ".csv")).refusals != []
+
+
+def test_a_folder_that_cannot_be_listed_is_refused(home, raw, monkeypatch):
+    home.file("landing/locked/order_items.csv", [raw.item()])
+    home.file("landing/order_items.csv", [raw.item()])
+    listed = os.scandir
+
+    def scandir(path):
+        if Path(path).name == "locked":
+            raise PermissionError(13, "Permission denied", str(path))
+        return listed(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    report = home.load(home.folder / "landing")
+    assert [refusal.reason for refusal in report.refusals] == ["it is a folder that cannot be listed"]
+    assert [done.rows_loaded for done in report.loads] == [1]
+
+
+def test_one_bad_file_does_not_stop_the_others(home, raw):
+    home.file("landing/order_items_1.csv", [raw.item()])
+    home.file("landing/order_items_2.csv", b"a,b\n1\n")
+    home.file("landing/order_items_3.csv", [raw.item(order_id="O-3")])
+    home.file("landing/readme.txt", b"")
+    report = home.load(home.folder / "landing")
+    assert [done.path.name for done in report.loads] == ["order_items_1.csv", "order_items_3.csv"]
+    assert [refusal.path.name for refusal in report.refusals] == ["order_items_2.csv", "readme.txt"]
+
+
+def test_the_same_content_under_two_names_is_loaded_once(home, raw):
+    paths = [home.file(name, [raw.item()]) for name in ("order_items_1.csv", "order_items_2.csv")]
+    report = home.load(*paths)
+    assert (len(report.loads), report.unchanged) == (1, paths[1:])
+    report = home.load(*paths)
+    assert (report.loads, report.unchanged) == ([], paths)
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_file_that_changes_while_it_is_read_is_refused(home, raw, monkeypatch, when):
+    path = home.file("order_items.csv", [raw.item()])
+    read = loading.read_as_text
+
+    def read_and_write(*arguments, **options):
+        if when == "before":
+            path.write_bytes(raw.as_csv([raw.item(sku="another"), raw.item(order_id="O-2")]))
+        rows = read(*arguments, **options)
+        if when == "after":
+            path.write_bytes(raw.as_csv([raw.item(), raw.item(order_id="O-2")]))
+        return rows
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loading, "read_as_text", read_and_write)
+        report = home.load(path)
+    assert [refusal.reason for refusal in report.refusals] == [
+        "it was changed while it was read; load it when it is complete"
+    ]
+    assert home.in_force("order_items") == []
+    assert home.load(path).loads[0].rows_loaded == 2
+
+
+# -- quarantine ----------------------------------------------------------------------------------------------------
+
+
+def test_quarantine_keeps_the_row_as_it_came_and_the_start_of_the_value(home, raw):
+    row = raw.item(quantity="9" * 500, sku='a "b"\n\\ äöü 😀', asin="")
+    home.load_file("order_items.csv", [raw.item(), row | {"extra": "x"}, raw.item(order_id="O-2")][1:])
+    assert home.quarantine() == [(1, "asin", "required", None)]
+    assert json.loads(home.rows('select "row" from audit.quarantine')[0][0]) == row | {"asin": None, "extra": "x"}
+    home.load_file("order_items_2.csv", [raw.item(), raw.item(quantity="ä" * 500)])
+    assert home.quarantine()[1] == (2, "quantity", "a whole number", "ä" * 80)
+
+
+def test_row_numbers_are_those_of_the_file_beyond_a_chunk(home, raw, monkeypatch):
+    monkeypatch.setattr(loading, "ROWS_PER_CHUNK", 7)
+    seen = []
+    rows = [
+        raw.item(order_id=str(n), quantity="0" if n % 5 == 0 else "1", asin="" if n % 15 == 0 else "B")
+        for n in range(1, 41)
+    ]
+    home.load_file("order_items.csv", rows, progress=lambda path, name, done, of: seen.append((name, done, of)))
+    assert seen == [("order_items", min(n, 40), 40) for n in range(7, 47, 7)]
+    assert home.rows("select row_number from raw.order_items where order_id <> row_number::varchar") == []
+    assert home.quarantine() == [
+        (n, "asin", "required", None) if n % 15 == 0 else (n, "quantity", "at least 1", "0") for n in range(5, 41, 5)
+    ]
+
+
+# -- versions ------------------------------------------------------------------------------------------------------
+
+
+def test_what_was_in_force_can_be_asked_for_as_of_any_load(home, raw):
+    """A version that is beaten only later was in force until then, and one that came late never was."""
+    steps = [
+        ("2026-01-02", "b", 1),
+        ("2026-01-01", "a", 0),
+        ("2026-01-03", "c", 1),
+        ("2026-01-03", "d", 1),
+        ("2026-01-02", "b", 0),
+    ]
+    in_force, at = [], "b"
+    for n, (day, sku, wins) in enumerate(steps):
+        at = sku if wins else at
+        in_force.append(at)
+        home.load_file(
+            f"order_items_{n}.csv", [raw.item(updated_at=f"{day}T00:00:00Z", sku=sku), raw.item(order_id=f"{n}")]
+        )
+        assert home.rows("select sku from in_force.order_items where order_id = 'O-1'") == [(at,)]
+    for load, sku in enumerate(in_force, 1):
+        home.warehouse.show_as_of(load)
+        assert home.rows("select sku from in_force.order_items where order_id = 'O-1'") == [(sku,)]
+        assert home.rows("select count(*) from in_force.order_items") == [(load + 1,)]
+    home.warehouse.show_as_of(0)
+    assert home.in_force("order_items") == []
+    home.load_file("order_items_9.csv", [raw.item(updated_at="2026-02-01T00:00:00Z", sku="z")])
+    assert home.rows("select load_id, sku from in_force.order_items where order_id = 'O-1'") == [(6, "z")]
+
+
+def test_keys_that_hold_instants_compare_as_instants(home, raw):
+    home.load_file(
+        "sellers.csv", [raw.seller(), raw.seller(updated_at="2026-01-01 01:00:00+01:00"), raw.seller(name="B")]
+    )
+    assert home.rows("select rows_loaded, rows_duplicate from audit.files") == [(2, 1)]
+    assert home.rows("select name from in_force.sellers") == [("B",)]
+
+
+ROWS = st.lists(
+    st.tuples(
+        st.sampled_from(["O-1", "O-2", "O-3", ""]),  # a blank is bad
+        st.sampled_from(["1", "2"]),
+        st.sampled_from(["1", "2", "0", "x"]),
+        st.integers(1, 3),
+        st.sampled_from(["T", " "]),
+    ),
+    max_size=12,
+)
+
+
+def _item(raw, row):
+    order, line, quantity, day, separator = row
+    return raw.item(
+        order_id=order, order_item_id=line, quantity=quantity, updated_at=f"2026-01-0{day}{separator}00:00:00Z"
+    )
+
+
+def _expected(files):
+    """What becomes of files of rows, said in plain Python: per file the counts, and what is then in force."""
+    known, in_force, books = set(), {}, []
+    for rows in files:
+        counts = Counter()
+        for order, line, quantity, day, _ in rows:
+            content = (order, line, quantity, day)
+            if not order or quantity in {"0", "x"}:
+                counts["quarantined"] += 1
+            elif content in known:
+                counts["duplicate"] += 1
+            else:
+                counts["loaded"] += 1
+                known.add(content)
+                if (order, line) not in in_force or day >= in_force[order, line][1]:
+                    in_force[order, line] = (int(quantity), day)
+        books.append((len(rows), counts["loaded"], counts["duplicate"], counts["quarantined"]))
+    return books, sorted((*key, quantity, day) for key, (quantity, day) in in_force.items())
+
+
+def _in_force(home):
+    return home.rows("select order_id, order_item_id, quantity, day(updated_at) from in_force.order_items order by all")
+
+
+@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(loads=st.lists(st.lists(ROWS, min_size=1, max_size=3), min_size=1, max_size=4))
+def test_accounts_and_versions_agree_with_a_plain_recomputation(raw, loads):
+    columns = list(raw.ITEM)
+    with raw.fresh_home() as home:
+        files, names = [], 0
+        for n, load in enumerate(loads):
+            paths = []
+            for rows in load:
+                names += 1
+                # An unknown column makes each file another one, so that none is passed over as known.
+                content = raw.as_csv([_item(raw, row) for row in rows], [*columns, f"file_{names}"])
+                paths.append(home.file(f"order_items_{names:02}.csv", content))
+            home.load(*paths)
+            files += load
+            books, in_force = _expected(files)
+            found = home.rows(
+                "select rows_read, rows_loaded, rows_duplicate, rows_quarantined from audit.files order by file_id"
+            )
+            assert found == books
+            assert _in_force(home) == in_force
+            assert home.warehouse.latest_load() == n + 1
+        for n in range(len(loads) + 1):
+            home.warehouse.show_as_of(n)
+            assert _in_force(home) == _expected([rows for load in loads[:n] for rows in load])[1]
+
+
+@settings(max_examples=6, deadline=None)
+@given(data=st.data())
+def test_the_order_and_the_split_of_files_do_not_matter(raw, data):
+    """As long as no two contents share key and `updated_at`."""
+    rows = data.draw(st.lists(st.tuples(st.integers(1, 3), st.integers(1, 9)), min_size=1, max_size=12))
+    items = [raw.item(order_id=str(o), quantity=str(o + d), updated_at=f"2026-01-0{d}T00:00:00Z") for o, d in rows]
+    found = []
+    for _ in range(2):
+        order = data.draw(st.permutations(items)) + data.draw(st.lists(st.sampled_from(items), max_size=3))
+        cuts = sorted(data.draw(st.sets(st.integers(1, len(order) - 1), max_size=3))) if len(order) > 1 else []
+        with raw.fresh_home() as home:
+            for n, (start, end) in enumerate(zip([0, *cuts], [*cuts, len(order)], strict=True)):
+                home.load_file(f"order_items_{n}.csv", order[start:end])
+            found.append(home.in_force("order_items"))
+    assert found[0] == found[1]
+
+
+def test_a_fault_in_the_accounts_is_refused_and_nothing_is_kept(home, raw, monkeypatch):
+    """If the program itself lost a row, it would be seen."""
+    find = loading._Attempt.find_repeats
+
+    def lose_one(attempt, file_id):
+        find(attempt, file_id)
+        attempt.con.execute("delete from staged where row_number = 2")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(loading._Attempt, "find_repeats", lose_one)
+        reason = home.refusal("order_items.csv", [raw.item(), raw.item(order_id="O-2")])
+    assert reason == "2 rows were read but 1 are accounted for: a fault of this program"
+    assert home.load(home.folder / "order_items.csv").loads[0].rows_loaded == 2
+
+
+# -- processes -----------------------------------------------------------------------------------------------------
+
+LOAD = """
+import sys
+from datetime import datetime
+from pathlib import Path
+from assets.raw.loading import load
+from assets.raw.sources import Sources
+from assets.warehouse import open_warehouse
+folder, now = Path(sys.argv[1]), datetime(2026, 11, 1)
+with open_warehouse(folder / "home", holder="csba load", now=now) as warehouse:
+    print("open", flush=True)
+    if "hold" in sys.argv:
+        sys.stdin.read()
+    load(warehouse, [folder / "landing"], sources=Sources(()), marketplaces=["ATVPDKIKX0DER"], now=now)
+"""
+
+
+def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
+    """A process of its own that loads the landing folder; returned when it has opened the warehouse."""
+    command = [sys.executable, "-c", LOAD, str(folder), *arguments]
+    process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    assert process.stdout.readline() == "open\n"
+    return process
+
+
+def end(process: subprocess.Popen[str], how: signal.Signals | None = None) -> None:
+    if how:
+        process.send_signal(how)
+    process.communicate(timeout=60)
+
+
+def landing(raw, folder: Path) -> None:
+    (folder / "landing").mkdir(parents=True)
+    for n in range(8):
+        rows = [
+            raw.item(
+                order_id=str(i), quantity=str(i % 7), sku=str(n % 3), updated_at=f"2026-01-{1 + n % 4:02}T00:00:00Z"
+            )
+            for i in range(n * 100, n * 100 + 1000)
+        ]
+        (folder / "landing" / f"order_items_{n}.csv").write_bytes(raw.as_csv(rows))
+
+
+EVERYTHING = [
+    "select path.split('/')[-1], rows_read, rows_loaded, rows_duplicate, rows_quarantined from audit.files order by 1",
+    "select * exclude (load_id) from raw.order_items order by file_id, row_number",
+    "select dataset, file_id, row_number from raw.superseded order by all",
+    "select * from audit.quarantine order by file_id, row_number",
+]
+
+
+def kill_at_random_moments(raw, tmp_path: Path, kills: int) -> None:
+    landing(raw, tmp_path / "calm")
+    before = time.monotonic()
+    end(start(tmp_path / "calm"))
+    seconds = time.monotonic() - before
+    with raw.open_home(tmp_path / "calm") as calm:
+        expected = [calm.rows(query) for query in EVERYTHING]
+    assert len(expected[0]) == 8
+    chance, done = random.Random(20261101), 0
+    for n in range(kills):
+        folder = tmp_path / f"killed-{n}"
+        landing(raw, folder)
+        for _ in range(2):
+            process = start(folder)
+            time.sleep(chance.uniform(0, seconds / 2))
+            end(process, signal.SIGKILL)
+            with raw.open_home(folder) as home:
+                home.check_accounts()
+                done += 0 < len(home.rows("from audit.files")) < 8
+        end(start(folder))
+        with raw.open_home(folder) as home:
+            assert [home.rows(query) for query in EVERYTHING] == expected
+            assert home.load(folder / "landing").loads == []
+
+
+def test_a_load_that_is_killed_is_completed_by_the_next(raw, tmp_path):
+    kill_at_random_moments(raw, tmp_path, 1)
+
+
+@pytest.mark.prove
+def test_a_load_that_is_killed_is_completed_by_the_next_however_often(raw, tmp_path):
+    kill_at_random_moments(raw, tmp_path, 25)
+
+
+def test_the_second_writer_is_told_who_holds_the_home_and_a_dead_holder_holds_nothing(raw, tmp_path):
+    landing(raw, tmp_path)
+    holder = start(tmp_path, "hold")
+    try:
+        with pytest.raises(WarehouseBusyError) as busy, raw.open_home(tmp_path):
+            pass
+        assert f"csba load, process {holder.pid}, since 2026-11-01" in str(busy.value)
+        assert "try again" in str(busy.value)
+    finally:
+        end(holder, signal.SIGKILL)
+    with open_warehouse(tmp_path / "home", holder="csba run", now=datetime(2026, 11, 2)) as warehouse:
+        assert warehouse.latest_load() == 0
+
+
+# -- files that nobody here wrote ----------------------------------------------------------------------------------
+
+hostile = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
+
+
+@hostile
+@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.prove)])
+def test_hostile_files_are_refused_or_accounted_for(home, every):
+    """Under names that are known and under their own, mapped by a source that takes whatever comes."""
+    (home.folder / "sources").mkdir()
+    (home.folder / "sources" / "any.sql").write_text(
+        "-- dataset: returns\n-- file: *.csv, *.tsv, *.gz, *.jsonl, *.parquet\n"
+        "select row_number, to_json(input) as return_id, 'O' as order_id, '1' as order_item_id, 'prepaid' as label,\n"
+        "    '2026-01-31T10:00:00Z' as requested_at,\n"
+        "    case when row_number % 3 = 0 then 'id: third' end as refused from input"
+    )
+    files = sorted(file for file in HOSTILE.rglob("*") if file.is_file())[::every]
+    sources = read_sources(home.folder / "sources")
+    own = home.load(*files, sources=sources)
+    assert len({done.path for done in own.loads} | {r.path for r in own.refusals} | {*own.unchanged}) == len(files)
+    assert sum(done.rows_loaded for done in own.loads) > 100
+    assert sum(done.rows_quarantined for done in own.loads) > 50
+    copies = []
+    for n, file in enumerate(files):
+        ending = ("csv", "csv", "csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst")[n % 8]
+        copies.append(home.file(f"landing/order_items_{n}.{ending}", file.read_bytes()))
+    report = home.load(home.folder / "landing")
+    assert sum(done.rows_loaded for done in report.loads) == 0
+    assert len({done.path for done in report.loads} | {r.path for r in report.refusals} | {*report.unchanged}) == len(
+        copies
+    )
+
+
+@hostile
+@pytest.mark.parametrize("kind", ["csv", "jsonl"])
+def test_naughty_strings_survive_as_sellers_names(home, raw, kind):
+    names = json.loads((HOSTILE / "blns" / "blns.json").read_text())
+    rows = [raw.seller(seller_id=str(n), name=name) for n, name in enumerate(names)]
+    content = raw.as_csv(rows) if kind == "csv" else "\n".join(json.dumps(row) for row in rows).encode()
+    home.load_file(f"sellers.{kind}", content)
+    good = {(str(n), name) for n, name in enumerate(names) if name.strip(" \t\r\n") and "\0" not in name}
+    assert set(home.rows("select seller_id, name from raw.sellers")) == good
+    assert len(good) > 490
+    assert len(home.quarantine()) == len(names) - len(good)

@@ -1,0 +1,141 @@
+"""What a table's header says, what its SQL reads, and that a broken check leaves everything as it was."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+from house import bill, load_paths, opened, row, write_csv
+
+from assets.tables import ChecksFailedError, Table, make, read_table, set_scope, steps, tables
+from assets.warehouse import Warehouse
+
+US = "ATVPDKIKX0DER"
+MARCH = "2026-03"
+
+
+@pytest.fixture
+def warehouse(tmp_path: Path) -> Generator[Warehouse]:
+    """Two units and two contacts of a seller enrolled long before, one of each lacking its item; billed for March."""
+    rows = {
+        "sellers": [row("sellers", seller_id="S")],
+        "enrolment_events": [row("enrolment_events", seller_id="S", effective_at="2025-01-01T00:00:00Z")],
+        "order_items": [row("order_items", order_id="O", purchased_at="2026-03-01T12:00:00Z")],
+        "shipments": [
+            row("shipments", shipment_id="P1", order_id="O", shipped_at="2026-03-02T12:00:00Z"),
+            row("shipments", shipment_id="P2", order_id="gone", shipped_at="2026-03-02T12:00:00Z", quantity="3"),
+        ],
+        "contacts": [
+            row("contacts", contact_id="C1", order_id="O", contacted_at="2026-03-05T12:00:00Z"),
+            row("contacts", contact_id="C2", order_id="gone", contacted_at="2026-03-05T12:00:00Z"),
+        ],
+    }
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "files", rows))
+        bill(warehouse, [MARCH])
+        yield warehouse
+
+
+def step_of(table: str) -> tuple[Table, ...]:
+    return next(step for step in steps() if step[0].full_name == table)
+
+
+def test_everything_adds_up_before_it_is_broken(warehouse: Warehouse) -> None:
+    units = warehouse.rows("from audit.unit_balance where shipped > 0 order by marketplace_id")
+    assert [(line["shipped"], line["chargeable"], line["unmatched"]) for line in units] == [(1, 1, 0), (3, 0, 3)]
+    assert all(count == 0 for count in warehouse.checks.values())
+    assert {"core.units: one row per period, marketplace_id, shipment_id, order_item_id"} <= warehouse.checks.keys()
+
+
+BROKEN = {
+    "a unit is lost": ("core.units", "from lines", "from (from lines where shipment_id <> 'P1') as lines", US),
+    "an unmatched unit is lost": ("core.units", "left join core.coverage", "join core.coverage", "unknown"),
+    "a unit is doubled": ("core.units", "from lines", "from (from lines union all from lines) as lines", US),
+    "a quantity is changed": ("core.units", "lines.quantity, lines.outcome", "2 as quantity, lines.outcome", US),
+    "an outcome is made up": ("core.units", "'chargeable'", "'lost'", US),
+    "a contact is lost": ("core.contacts", "from lines", "from (from lines where contact_id <> 'C1') as lines", US),
+    "a contact is doubled": ("core.contacts", "from lines", "from (from lines union all from lines) as lines", US),
+    "an unmatched contact is lost": ("core.contacts", "left join core.coverage", "join core.coverage", "unknown"),
+    "a contact's outcome is made up": ("core.contacts", "'counted'", "'lost'", US),
+    "an amount is not rounded": ("billing.fee_lines", "round(exact, 2)", "exact / 3", US),
+    "an amount is negative": ("billing.fee_lines", "round(exact, 2)", "round(-exact, 2)", US),
+    "a line is doubled": (
+        "billing.fee_lines",
+        "from multiplied",
+        "from (from multiplied union all from multiplied)",
+        US,
+    ),
+    "a line is lost": ("billing.fee_lines", "from multiplied", "from multiplied where false", US),
+    "a line has no tier": ("billing.fee_lines", "units, tier,\n    cast(fee", "units, null as tier,\n    cast(fee", US),
+    "a total is not its parts": ("billing.statements", "totals.charges + totals.adjustments", "totals.charges + 1", US),
+    "charges are not the lines": ("billing.statements", "coalesce(charged.charges, 0)", "0", US),
+    "a statement is missing": ("billing.statements", "from totals", "from (from totals where false) as totals", US),
+}
+
+
+@pytest.mark.parametrize("breakage", BROKEN)
+def test_a_broken_table_is_not_kept(breakage: str, warehouse: Warehouse) -> None:
+    name, before, after, marketplace = BROKEN[breakage]
+    table, *gates = step_of(name)
+    assert before in table.query
+    kept = {t.full_name: warehouse.rows(f"from {t.full_name} order by all") for t in (table, *gates)}
+    set_scope(warehouse, MARCH)
+    with pytest.raises(ChecksFailedError) as failed:
+        make(warehouse, [replace(table, query=table.query.replace(before, after)), *gates])
+    assert marketplace in failed.value.marketplaces
+    assert marketplace in str(failed.value)
+    assert kept == {t.full_name: warehouse.rows(f"from {t.full_name} order by all") for t in (table, *gates)}
+
+
+def test_the_scope_is_the_marketplaces_named_and_those_rows_that_have_none(warehouse: Warehouse) -> None:
+    assert set_scope(warehouse, MARCH, [US]) == [US, "unknown"]
+    assert len(set_scope(warehouse, MARCH)) == 9
+    with pytest.raises(ValueError, match="not listed"):
+        set_scope(warehouse, MARCH, ["NOWHERE"])
+    with pytest.raises(ValueError, match="no billing period"):
+        set_scope(warehouse, "2026-13")
+
+
+def test_a_period_is_replaced_and_the_others_are_not_touched(warehouse: Warehouse) -> None:
+    before = warehouse.rows("from core.units order by all")
+    bill(warehouse, ["2026-04"])
+    assert warehouse.rows("from core.units order by all") == before
+    bill(warehouse, [MARCH], only=[US])
+    assert warehouse.rows("from core.units order by all") == before
+
+
+def test_upstreams_are_read_from_the_sql() -> None:
+    every = tables()
+    assert "raw.shipments" in every["core.units"].reads
+    assert "core.coverage" in every["core.units"].reads
+    assert "core.calendar" in every["core.units"].reads, "the scope is the calendar's"
+    assert not any("." not in name for table in every.values() for name in table.reads)
+    made = set()
+    for table in every.values():
+        assert not [name for name in table.reads if name in every and name not in made]
+        made.add(table.full_name)
+
+
+def test_every_table_says_what_its_rows_and_columns_are(warehouse: Warehouse) -> None:
+    for table in tables().values():
+        columns = [line[0] for line in warehouse.con.execute(f"describe {table.full_name}").fetchall()]
+        assert set(table.columns) <= set(columns), table.full_name
+        assert set(table.key) <= set(columns), table.full_name
+        assert table.description.startswith("One row per ")
+    comments = warehouse.rows("select comment from duckdb_tables() where schema_name = 'core' and table_name = 'units'")
+    assert comments[0]["comment"].startswith("One row per shipment line")
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("-- Units.\n-- key: a\nselect 1 as a", "the first line says"),
+        ("-- One row per unit.\nselect 1 as a", "one line `-- key"),
+        ("-- One row per unit.\n-- key: a\n-- column: a\nselect 1 as a", "lacks its two parts"),
+    ],
+)
+def test_a_header_that_is_not_as_it_should_be(text: str, reason: str, tmp_path: Path) -> None:
+    path = tmp_path / "units.sql"
+    path.write_text(text)
+    with pytest.raises(ValueError, match=reason):
+        read_table(path)

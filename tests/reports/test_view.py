@@ -1,0 +1,417 @@
+"""What statements show: figures to the digit, and the right sentence for each situation."""
+
+from dataclasses import asdict
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.statement.figures import Currency, bound, decimal, printable, share
+from reports.statement.next_tier import next_tier
+from reports.statement.rows import FeeLine, Performance, StatementError, Tier, Version, read_sellers, read_setting
+from reports.statement.view import view
+
+PERIOD, US, JP = "2026-10", "ATVPDKIKX0DER", "A1VC38T7YXB528"
+
+
+def plain(value):
+    """The same with ordinary spaces."""
+    if isinstance(value, str):
+        return value.replace("\N{NO-BREAK SPACE}", " ")
+    if isinstance(value, dict):
+        return {key: plain(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(each) for each in value]
+    return value
+
+
+def shown(books, marketplace: str = US) -> list[dict]:
+    """What the statements of a marketplace show, as plain dicts, in the order of seller ids."""
+    setting = read_setting(books.con, PERIOD, marketplace)
+    return [plain(asdict(view(rows, setting))) for rows in read_sellers(books.con, setting)]
+
+
+def utc(*parts: int) -> datetime:
+    return datetime(*parts)
+
+
+# -- figures ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("value", "minor_units", "text"),
+    [
+        ("1234.5", 2, "1,234.50 USD"),
+        ("0.0000", 2, "0.00 USD"),
+        ("-0.00", 2, "0.00 USD"),
+        ("-12.3000", 2, "−12.30 USD"),
+        ("0.4275", 2, "0.4275 USD"),
+        ("0.1250", 2, "0.125 USD"),
+        ("1520.0000", 0, "1,520 USD"),
+        ("38.5", 0, "38.5 USD"),
+        ("100000000000000", 0, "100,000,000,000,000 USD"),
+    ],
+)
+def test_amounts_are_shown_in_full(value, minor_units, text):
+    assert plain(Currency("USD", minor_units).amount(Decimal(value))) == text
+
+
+@pytest.mark.parametrize(
+    ("part", "of", "bounds", "text", "beside"),
+    [
+        (12, 345, [], "3.48", None),
+        (1, 800, [], "0.13", None),  # 0.125 is rounded half up
+        (0, 7, ["0.05"], "0.00", None),
+        (5, 100, ["0.05"], "5.00", None),
+        (5001, 100_000, ["0.05"], "5.001", "just above 5 %"),
+        (49_999, 1_000_000, ["0.05", "0.1"], "4.9999", "just below 5 %"),
+        (1, 32, ["0.03125"], "3.125", None),  # two decimals would put it above the bound that it is
+        (300, 200, ["0.05"], "150.00", None),
+    ],
+)
+def test_a_share_never_hides_its_side_of_a_bound(part, of, bounds, text, beside):
+    found = share(part, of, [Decimal(each) for each in bounds])
+    assert (found.per_hundred, plain(found.beside)) == (text, beside)
+    assert plain(found.per_cent) == f"{text} %"
+
+
+@given(
+    part=st.integers(0, 10**7),
+    of=st.integers(1, 10**7),
+    bounds=st.lists(st.decimals(0, 1, places=4), max_size=4),
+)
+def test_a_share_compares_as_the_exact_one(part, of, bounds):
+    text = share(part, of, bounds).per_hundred.replace(",", "")
+    for each in bounds:
+        exact, seen = Fraction(part, of), Fraction(text) / 100
+        assert (exact > Fraction(each)) == (seen > Fraction(each))
+        assert (exact < Fraction(each)) == (seen < Fraction(each))
+    assert abs(Fraction(text) / 100 - Fraction(part, of)) <= Fraction(1, 20_000)
+
+
+def test_bounds_and_decimals_lose_nothing():
+    assert plain(bound(Decimal("0.050000"))) == "5 %"
+    assert plain(bound(Decimal("0.0333"))) == "3.33 %"
+    assert decimal(Decimal("1E+3")) == "1,000"
+
+
+def test_what_cannot_be_read_is_replaced():
+    assert printable("a\x00b\u2028c\x1bd") == "a\ufffdb\ufffdc\ufffdd"
+    assert printable("山田 \u202e Müller 🙂") == "山田 \u202e Müller 🙂"
+
+
+# -- months -----------------------------------------------------------------------------------------------------------
+
+
+def test_an_ordinary_month(books):
+    books.usual_terms()
+    books.usual_seller()
+    (it,) = shown(books)
+    assert (
+        it["sentence"] == "You owe 124.80 USD for 312 chargeable units: 5.80 contacts per 100 units put you in tier 2."
+    )
+    assert (it["owed_as"], it["owed"], it["total"]) == ("Amount owed", "124.80 USD", "124.80")
+    assert [each[:2] for each in it["units"]] == [
+        ["Chargeable", "312"],
+        ["Free trial", "33"],
+        ["Seller-fulfilled Prime", "7"],
+    ]
+    assert it["units_total"] == "352"
+    assert it["cpu"]["fraction"] == "20 / 345"
+    (tiers,) = it["tiers"]
+    assert [(row[0], row[1], row[2], row[4]) for row in tiers["rows"]] == [
+        (1, "up to 5 %", "0.20", False),
+        (2, "above 5 %, up to 10 %", "0.40", True),
+        (3, "above 10 %", "0.80", False),
+    ]
+    assert [line[2:] for line in it["lines"]] == [
+        ["33", "0.00", "0.00", "0.00", "0.00"],
+        ["312", "0.40", "124.80", "0.00", "124.80"],
+    ]
+    assert it["trial"][1] == (
+        "Your free trial ended on 5 October 2026, 09:30 America/Los_Angeles (UTC−07:00), during this period."
+    )
+    assert "not when it was ordered" in it["trial"][2]
+    (conditions,) = it["conditions"]
+    assert [(row[0], row[2], row[3]) for row in conditions["rows"]] == [
+        ("Valid tracking", "320 / 345 = 92.75 %", "missed"),
+        ("Prepaid return labels", "8 / 9 = 88.89 %", "missed"),
+        ("Reward", "50 % off in tier 2", "missed"),
+    ]
+    assert it["next_tier"] == (
+        "3 fewer contacts would have saved 62.40 USD: at 17 / 345 = 4.93 % you would have been in tier 1."
+    )
+    assert it["contacts"]["channels"] == ["E-mail", "Chat"]
+    assert it["contacts"]["rows"] == [["Where is my order?", ["0", "12"], "12"], ["Return", ["8", "0"], "8"]]
+    assert (it["contacts"]["totals"], it["contacts"]["total"]) == (["8", "12"], "20")
+    assert it["items"] == [["SKU-1", "12"], ["SKU-2", "8"]]
+    assert it["not_counted"][0][:2] == ["Reason not covered", "3"]
+    assert "from 1 October 2026, 00:00 America/Los_Angeles (UTC−07:00) up to, but not including," in it["check"][0]
+    assert "by 29 January 2027, within 90 days" in it["dispute"]
+
+
+def test_only_five_items_are_shown(books):
+    books.usual_terms()
+    books.usual_seller()
+    for number in range(3, 9):
+        books.contacts("S1", number, sku=f"SKU-{number}")
+    (it,) = shown(books)
+    assert it["items"] == [["SKU-1", "12"], ["SKU-2", "8"], ["SKU-8", "8"], ["SKU-7", "7"], ["SKU-6", "6"]]
+
+
+def test_a_discount_holds_the_rounding(books):
+    books.terms("JP-1", ("0.05", "19.5"), (None, "38.5"), marketplace=JP)
+    books.performance("J", 3, 0, marketplace=JP)
+    books.line("J", "JP-1", 3, 1, "19.5", "59", marketplace=JP, currency="JPY")
+    books.statement("J", marketplace=JP, currency="JPY")
+    (it,) = shown(books, JP)
+    assert it["lines"][0][2:] == ["3", "19.5", "58.5", "−0.5", "59"]
+    assert it["owed"] == "59 JPY"
+
+
+def test_two_versions_in_a_month(books):
+    books.terms("JP-1", (None, "38"), marketplace=JP)
+    books.terms("JP-2", ("0.05", "19"), ("0.10", "38.5"), (None, "76"), marketplace=JP, starts_at=utc(2026, 10, 9, 15))
+    books.performance("J", 1541, 80, marketplace=JP)
+    books.line("J", "JP-2", 1001, 2, "38.5", "38539", marketplace=JP, currency="JPY")
+    books.line("J", "JP-1", 500, 1, "38", "19000", marketplace=JP, currency="JPY")
+    books.line("J", "JP-1", 40, None, "0", "0", kind="trial", marketplace=JP, currency="JPY")
+    books.statement("J", marketplace=JP, currency="JPY", status="final")
+    (it,) = shown(books, JP)
+    assert it["is_final"]
+    assert [line[0] for line in it["lines"]] == ["Free trial, JP-1", "Flat fee, JP-1", "Tier 2, JP-2"]
+    assert [table["terms_id"] for table in it["tiers"]] == ["JP-1", "JP-2"]
+    assert it["sentence"] == (
+        "You owe 57,539 JPY for 1,501 chargeable units:"
+        " 5.19 contacts per 100 units put you in tier 2 of JP-2 (JP-1 has a flat fee)."
+    )
+    assert it["next_tier"] == (
+        "3 fewer contacts would have saved 19,520 JPY: at 77 / 1,541 = 4.997 % you would have been in tier 1 of JP-2."
+    )
+
+
+def test_a_month_of_trial(books):
+    books.usual_terms()
+    books.enrolled("S", utc(2026, 10, 20))
+    books.performance("S", 50, 5)
+    books.units("S", "trial", 50)
+    books.line("S", "US-1", 50, None, "0", "0", kind="trial")
+    books.statement("S")
+    (it,) = shown(books)
+    assert it["sentence"] == "You owe nothing: all 50 units shipped in your free trial."
+    assert it["trial"][1].endswith("; at the end of this period 17 full days of it were left.")
+    assert [row[4] for row in it["tiers"][0]["rows"]] == [False, True, False]
+    assert it["tiers"][0]["note"]
+    assert not it["conditions"]
+    assert it["next_tier"] is None
+
+
+@pytest.mark.parametrize(
+    ("waiver", "contacts", "orders", "sentence"),
+    [
+        ("cpu_below", 5, 400, "200 chargeable units are free, because 2.50 % contacts per unit are below 3 %"),
+        (
+            "orders_in_quarter_below",
+            9,
+            29,
+            "200 chargeable units are free, because 29 orders in the quarter are fewer than 30",
+        ),
+    ],
+)
+def test_a_waiver(books, waiver, contacts, orders, sentence):
+    books.terms("US-2", ("0.05", "0.20"), (None, "0.40"), cpu_below="0.03", orders_below=30)
+    books.performance("S", 200, contacts, orders=orders)
+    books.line("S", "US-2", 200, 1, "0.20", "0", waiver=waiver)
+    books.statement("S")
+    (it,) = shown(books)
+    assert it["sentence"] == f"You owe nothing: {sentence}."
+    assert it["lines"][0][2:] == ["200", "0.20", "40.00", "40.00", "0.00"]
+    results = {row[0]: row[3] for row in it["conditions"][0]["rows"]}
+    assert results == {
+        "Free with few contacts": "met" if waiver == "cpu_below" else "missed",
+        "Free with few orders": "missed" if waiver == "cpu_below" else "met",
+    }
+    assert it["next_tier"] is None
+
+
+def test_a_missed_waiver_counts_as_the_next_step(books):
+    books.terms("US-2", ("0.05", "0.20"), (None, "0.40"), cpu_below="0.03", orders_below=30)
+    books.performance("S", 200, 8)
+    books.line("S", "US-2", 200, 1, "0.20", "40")
+    books.statement("S")
+    (it,) = shown(books)
+    assert it["next_tier"] == (
+        "3 fewer contacts would have saved 40.00 USD: at 5 / 200 = 2.50 % you would have been free of charge."
+    )
+
+
+def test_a_reward(books):
+    books.usual_terms()
+    books.performance("S", 200, 15, valid=190, returns=4, prepaid=4)
+    books.line("S", "US-1", 200, 2, "0.40", "40", discount="0.5")
+    books.statement("S")
+    (it,) = shown(books)
+    assert it["lines"][0][1:] == ["rewards: 50 % off", "200", "0.40", "80.00", "40.00", "40.00"]
+    assert [row[3] for row in it["conditions"][0]["rows"]] == ["met", "met", "earned"]
+    assert "5 fewer contacts would have saved 40.00 USD" in it["next_tier"]
+
+
+@pytest.mark.parametrize(("has_returns", "discount", "amount"), [(True, "1", "0"), (False, "0", "40")])
+def test_rewards_without_returns(books, has_returns, discount, amount):
+    books.usual_terms()
+    books.performance("S", 200, 9, valid=190)
+    if has_returns:
+        books.performance("another", 1, 0, returns=1)
+    books.line("S", "US-1", 200, 1, "0.20", amount, discount=discount)
+    books.statement("S")
+    (it,) = shown(books)
+    labels = it["conditions"][0]["rows"][1]
+    assert labels[2:4] == (
+        ["no returns in the period", "met"] if has_returns else ["no returns are known in this marketplace", "missed"]
+    )
+    assert it["next_tier"] == "You are in the lowest tier: fewer contacts would not have changed what you owe."
+
+
+def test_contacts_without_units(books):
+    books.usual_terms()
+    books.contacts("S", 3)
+    books.performance("S", 0, 3)
+    books.statement("S")
+    (it,) = shown(books)
+    assert it["sentence"] == "You owe nothing: no units shipped that the programme covers."
+    assert it["cpu"] is None
+    assert it["cpu_undefined"].startswith("3 contacts were counted, but no covered unit shipped")
+    assert (it["lines"], it["tiers"], it["next_tier"]) == ([], [], None)
+    assert it["contacts"]["total"] == "3"
+
+
+def test_only_enrolled(books):
+    books.usual_terms()
+    books.enrolled("S", utc(2025, 1, 1), ended_at=utc(2026, 10, 2, 12, 0, 5))
+    books.statement("S")
+    (it,) = shown(books)
+    assert it["seller_name"] is None
+    enrolled, trial = it["trial"]
+    assert enrolled == (
+        "You enrolled on 31 December 2024, 16:00 America/Los_Angeles (UTC−08:00)"
+        " and left on 2 October 2026, 05:00:05 America/Los_Angeles (UTC−07:00)."
+    )
+    assert trial == (
+        "Your free trial ended on 30 January 2025, 16:00 America/Los_Angeles (UTC−08:00), before this period."
+    )
+    assert not any(it[name] for name in ("cpu", "cpu_undefined", "units", "lines", "conditions", "contacts", "items"))
+
+
+def test_a_credit(books):
+    books.usual_terms()
+    books.performance("S", 100, 6)
+    books.line("S", "US-1", 100, 2, "0.40", "40")
+    books.statement("S", adjustments="-52.5")
+    books.statement("T", adjustments="-12.5")
+    it, bare = shown(books)
+    assert (it["owed_as"], it["owed"], it["total"]) == ("Credit to you", "12.50 USD", "−12.50")
+    assert (it["charges"], it["adjustments"]) == ("40.00", "−52.50")
+    assert it["sentence"] == (
+        "You have a credit of 12.50 USD: 40.00 USD for 100 chargeable units, less 52.50 USD of adjustments to earlier"
+        " periods; 6.00 contacts per 100 units put you in tier 2."
+    )
+    assert bare["sentence"].startswith(
+        "You have a credit of 12.50 USD: adjustments to earlier periods come to 12.50 USD"
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ("update billing.statements set charges = 1", "its lines come to 124.8000, its charges to 1.0000"),
+        ("update billing.statements set total = 1", "of adjustments are not 1.0000"),
+        ("update billing.statements set currency = 'EUR'", "it is in EUR, its marketplace in USD"),
+        ("delete from core.terms", "core.terms has no US-1"),
+        ("delete from core.calendar", "core.calendar has no such row"),
+    ],
+)
+def test_what_contradicts_itself_is_refused(books, change, message):
+    books.usual_terms()
+    books.usual_seller()
+    books.con.execute(change)
+    with pytest.raises(StatementError, match=message):
+        shown(books)
+
+
+# -- the next tier, against counting down one contact after the other --------------------------------------------------
+
+USD = Currency("USD", 2)
+CENT = Fraction(1, 100)
+
+
+def rated(version, units, performance, contacts, rewarded):
+    """The rules once more, in fractions, as plainly as can be."""
+    cpu = Fraction(contacts, performance.units)
+    for tier in version.tiers:
+        if tier.up_to is None or cpu < Fraction(tier.up_to) or (cpu == Fraction(tier.up_to) and not tier.is_exclusive):
+            break
+    if version.cpu_below is not None and cpu < Fraction(version.cpu_below):
+        return tier.tier, True, Fraction(0)
+    owed = units * Fraction(tier.fee) * (1 - (Fraction(tier.discount) if rewarded else 0))
+    return tier.tier, False, (owed / CENT + Fraction(1, 2)).__floor__() * CENT
+
+
+@st.composite
+def versions(draw, terms_id):
+    edges = sorted(draw(st.lists(st.decimals("0.01", "0.5", places=2), min_size=0, max_size=3, unique=True)))
+    tiers = [
+        Tier(
+            number,
+            up_to,
+            draw(st.booleans()),
+            draw(st.decimals("0", "2", places=4)),
+            draw(st.sampled_from([Decimal("0"), Decimal("0.15"), Decimal("0.5"), Decimal("1")])),
+        )
+        for number, up_to in enumerate([*edges, None], 1)
+    ]
+    cpu_below = draw(st.none() | st.decimals("0.01", "0.2", places=3))
+    return Version(terms_id, utc(2020, 1, 1), None, 90, None, None, cpu_below, None, tuple(tiers))
+
+
+@given(
+    terms=st.tuples(versions("A"), versions("B")),
+    units=st.tuples(st.integers(1, 300), st.integers(0, 300)),
+    trial=st.integers(0, 50),
+    contacts=st.integers(0, 200),
+    rewarded=st.booleans(),
+)
+def test_the_next_tier_is_the_first_one_met_when_counting_down(terms, units, trial, contacts, rewarded):
+    performance = Performance(sum(units) + trial, contacts, 0, 0, 0, 100)
+    priced = [(version, number) for version, number in zip(terms, units, strict=True) if number]
+    lines, now = [], {}
+    for version, number in priced:
+        # rewards are told from a line's discount; where its tier has none, the conditions (here: none) hold
+        is_rewarded = rewarded or not version.tiers[rated(version, 1, performance, contacts, True)[0] - 1].discount
+        tier, waived, amount = rated(version, number, performance, contacts, is_rewarded)
+        now[version.terms_id] = (tier, waived, amount, is_rewarded)
+        discount = version.tiers[tier - 1].discount if is_rewarded and not waived else Decimal(0)
+        waiver = "cpu_below" if waived else None
+        paid = Decimal(amount.numerator) / Decimal(amount.denominator)
+        fee = version.tiers[tier - 1].fee
+        lines.append(FeeLine(version.terms_id, "charge", number, tier, fee, discount, waiver, paid, "USD"))
+    found = next_tier(
+        {version.terms_id: version for version in terms}, performance, lines, has_returns=False, currency=USD
+    )
+    for fewer in range(1, contacts + 1):
+        saving, changes = Fraction(0), set()
+        for version, number in priced:
+            tier, waived, amount, is_rewarded = now[version.terms_id]
+            then = rated(version, number, performance, contacts - fewer, is_rewarded)
+            if not waived and then[:2] != (tier, waived):
+                changes.add(version.terms_id)
+            saving += 0 if waived else amount - then[2]
+        if changes:
+            assert found is not None
+            assert (found.fewer, found.contacts) == (fewer, contacts - fewer)
+            assert Fraction(found.saving) == saving
+            assert found.changes.keys() == changes
+            return
+    assert found is None
