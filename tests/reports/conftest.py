@@ -65,7 +65,8 @@ class Books:
 
     def terms(
         self, terms_id: str, *tiers: tuple, marketplace: str = US, starts_at: datetime = LONG_AGO,
-        dispute_days: int = 90, vtr: str | None = None, aprl: str | None = None, cpu_below: str | None = None, orders_below: int | None = None,
+        dispute_days: int = 90, vtr: str | None = None, aprl: str | None = None, cpu_below: str | None = None,
+        orders_below: int | None = None,
     ) -> None:  # fmt: skip
         """A version; a tier is (up_to or None, fee) or (up_to or None, fee, discount)."""
         self.insert(
@@ -81,8 +82,8 @@ class Books:
         waiver: str | None = None, kind: str = "charge", marketplace: str = US, currency: str = "USD",
     ) -> None:  # fmt: skip
         self.insert(
-            "billing.fee_lines", PERIOD, marketplace, seller, terms_id, kind, units, tier, fee, discount, waiver, amount,
-            currency,
+            "billing.fee_lines", PERIOD, marketplace, seller, terms_id, kind, units, tier, fee, discount, waiver,
+            amount, currency,
         )  # fmt: skip
 
     def performance(

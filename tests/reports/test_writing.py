@@ -253,8 +253,8 @@ def test_rows_of_more_sellers_than_a_batch(books, tmp_path):
     number = 2500
     books.con.execute(f"""
         insert into core.units
-        select '{PERIOD}', '{US}', 'S' || (i % {number}), i, i, '1', 'sku', '2026-10-02', '2026-10-02', i % {number} + 1,
-               case when i < {number} then 'prime' else 'void' end, null, 1, i, null
+        select '{PERIOD}', '{US}', 'S' || (i % {number}), i, i, '1', 'sku', '2026-10-02', '2026-10-02',
+               i % {number} + 1, case when i < {number} then 'prime' else 'void' end, null, 1, i, null
         from range({2 * number}) as t(i)""")
     # every other seller has no statement: its rows are passed over
     books.con.execute(f"""
