@@ -42,7 +42,8 @@ def _asset(step: Sequence[Table]) -> dg.AssetsDefinition:
     def made(
         context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], selection: Selection
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
-        set_scope(warehouse, context.partition_key, selection.marketplaces)
+        if not main.is_view:
+            set_scope(warehouse, context.partition_key, selection.marketplaces)
         try:
             rows = make(warehouse, step)
         except ChecksFailedError as error:

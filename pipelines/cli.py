@@ -208,7 +208,7 @@ def _quarantined(warehouse: "Warehouse", load_id: int) -> list[dict[str, Any]]:
         join audit.files using (file_id)
         where load_id = ?
         group by all
-        order by rows desc, all
+        order by rows desc, name, column_name, check_name
         limit 20""",
         [load_id],
     )
@@ -334,7 +334,7 @@ def _mistakes() -> tuple[type[Exception], ...]:
 def main() -> None:
     """The console script."""
     try:
-        cli()
+        cli(prog_name="csba")
     except Exception as error:
         if not isinstance(error, _mistakes()):
             raise

@@ -288,7 +288,7 @@ ENROLMENT_EVENTS = """
 with stalls as (
     select *, unnest(if(second_home is null, [home], [home, second_home])) as market,
         number + if(market = home, 0, getvariable('sellers')) as stall,
-        if(is_large, 0.5, spread('story', stall, 5)) as place
+        if(is_large, 0.5, spread('story', stall, 5)) as place  -- 0.5 is steady
     from sellers
 ),
 told as (
@@ -334,7 +334,7 @@ lines as (
     join markets on market = if(second_home is not null and draw('market', order_number) < 0.3, second_home, home)
 )
 select order_number, item, item_key, parcel, parcel_key, if(parcel = 3, neighbour, number) as number, neighbour, market,
-    zone, purchased_at, contact_rate, valid_rate, prepaid_rate, 1 + floor(60 * draw('product', item_key)) as product,
+    zone, purchased_at, contact_rate, valid_rate, prepaid_rate, pareto('product', item_key, 0.3, 60) as product,
     pareto('quantity', item_key, getvariable('quantity_skew'), getvariable('most_quantity')) as quantity,
     case when happens('cancelled', item_key) then null
          when happens('shipped early', parcel_key)
@@ -353,8 +353,8 @@ with delivered as (
 )
 select id_of(order_number) as order_id, id_within(order_number, item) as order_item_id, seller_id, marketplace_id,
     written(purchased_at, delivered.zone, item_key) as purchased_at, if(parcel = 1, 'AFN', 'MFN') as fulfillment,
-    parcel = 2 as is_prime, printf('B0%08X', (hash(number * 64 + product::bigint) & 4294967295)::bigint) as asin,
-    printf('SKU-%04d-%02d', number % 10000, product::bigint) as sku,
+    parcel = 2 as is_prime, printf('B0%08X', (hash(number * 64 + product) & 4294967295)::bigint) as asin,
+    printf('SKU-%04d-%02d', number % 10000, product) as sku,
     quantity + if(delivery = 'revised', if(quantity > 1, -1, 1), 0) as quantity,
     written(sort_at, delivered.zone, item_key) as updated_at,
     delivery_month(delivery, sort_at, delivered.zone, item_key) as delivered_in, sort_at, item_key as sort_key, delivery

@@ -71,7 +71,6 @@ load_files = dg.define_asset_job(
 billing_month = dg.define_asset_job(
     "billing_month",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw"),
-    partitions_def=PERIODS,
     executor_def=dg.in_process_executor,
     description="Bring a period's tables and draft statements up to date.",
 )

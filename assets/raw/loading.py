@@ -201,6 +201,9 @@ class _Attempt:
                 select * replace (cast(row_number as bigint) as row_number) from (
                     {self.source.select}
                 ) order by row_number""")
+        except duckdb.ConversionException as error:
+            # The engine would show the value, which may be personal.
+            raise FileRefusedError(f"the source {self.source.name} casts what it cannot; use try_cast there") from error
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise FileRefusedError(f"the source {self.source.name} does not fit it: {reason}") from error

@@ -64,7 +64,7 @@ def test_number_of_threads_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
     for threads in (1, 4):
         monkeypatch.setattr(duckdb, "connect", lambda path, n=threads: connect(path, config={"threads": n}))
         # more rows than DuckDB gives to one thread at a time
-        files = generate(tmp_path / str(threads), **{**SMALL, "units": 200_000})
+        files = generate(tmp_path / str(threads), **{**SMALL, "units": 180_000, "months": ["2026-10"]})
         worlds.append(contents(files))
     assert worlds[0] == worlds[1]
 
@@ -149,9 +149,7 @@ def test_every_row_keeps_its_contract(sample: list[Path], loaded: tuple[Warehous
     _, report = loaded
     assert not report.refusals
     assert {file.path.name for file in report.loads} == {file.name for file in sample}
-    assert [
-        (f.path.name, f.rows_quarantined, f.rows_skipped) for f in report.loads if f.rows_quarantined or f.rows_skipped
-    ] == []
+    assert not [file.path.name for file in report.loads if file.rows_quarantined or file.rows_skipped]
     assert all(not file.ignored_columns for file in report.loads)
     assert {file.dataset for file in report.loads if file.rows_duplicate} >= {"order_items", "shipments", "contacts"}
 
@@ -161,6 +159,8 @@ def test_the_sample_is_small(sample: list[Path]):
 
 
 def test_the_sample_is_what_is_kept(sample: list[Path]):
+    """Whoever changes the generator writes data/sample again, with the arguments above."""
+    assert {file.name for file in (DATA / "sample").iterdir()} == {file.name for file in sample}
     assert contents(sample) == contents([DATA / "sample" / file.name for file in sample])
 
 
@@ -169,7 +169,8 @@ CASES = {
         select order_id from in_force.order_items group by order_id
         having count(*) filter (fulfillment = 'AFN') > 0 and count(*) filter (is_prime) > 0
             and count(*) filter (fulfillment = 'MFN' and not is_prime) > 0""",
-    "order of two sellers": "select order_id from in_force.order_items group by all having count(distinct seller_id) > 1",
+    "order of two sellers": """
+        select order_id from in_force.order_items group by order_id having count(distinct seller_id) > 1""",
     "seller in two markets": """
         select seller_id from in_force.order_items group by seller_id having count(distinct marketplace_id) > 1""",
     "several units": "select * from in_force.order_items where quantity > 5",
@@ -191,15 +192,18 @@ CASES = {
     "invalid tracking": "select * from in_force.shipments where not is_tracking_valid",
     "shipment of an earlier month": """
         select shipment_id from raw.shipments join audit.files using (file_id)
-        where strftime(shipped_at, '%Y-%m-02') < path[-11:-5] || '-01'""",
+        where strftime(shipped_at + interval 1 day, '%Y-%m') < path[-11:-5]""",
     "item later than its shipment": """
         select order_id from raw.order_items as item join audit.files as items on items.file_id = item.file_id
         join raw.shipments as shipment using (order_id, order_item_id)
         join audit.files as shipments on shipments.file_id = shipment.file_id
         where items.path[-11:-5] > shipments.path[-11:-5]""",
-    "item that never came": "select * from in_force.shipments anti join in_force.order_items using (order_id, order_item_id)",
-    "never shipped": "select * from in_force.order_items anti join in_force.shipments using (order_id, order_item_id)",
-    "contact with an order only": "select * from in_force.contacts where order_id is not null and order_item_id is null",
+    "item that never came": """
+        select * from in_force.shipments anti join in_force.order_items using (order_id, order_item_id)""",
+    "never shipped": """
+        select * from in_force.order_items anti join in_force.shipments using (order_id, order_item_id)""",
+    "contact with an order only": """
+        select * from in_force.contacts where order_id is not null and order_item_id is null""",
     "contact without an order": "select * from in_force.contacts where order_id is null",
     "contact about an unknown order": """
         select * from in_force.contacts as contact anti join in_force.order_items using (order_id)
@@ -207,7 +211,8 @@ CASES = {
     "contact about an item of another order": """
         select * from in_force.contacts as contact semi join in_force.order_items using (order_id)
         where order_item_id not in (select order_item_id from in_force.order_items)""",
-    "repeated contact": "select order_item_id from in_force.contacts group by order_id, order_item_id having count(*) > 1",
+    "second contact": """
+        select order_item_id from in_force.contacts group by order_id, order_item_id having count(*) > 1""",
     "contact in another month than its shipping": """
         select * from in_force.contacts join in_force.shipments using (order_id, order_item_id)
         where month(contacted_at) > month(shipped_at)""",
@@ -226,18 +231,19 @@ CASES = {
         select * from in_force.enrolment_events
         where event = 'activate' and effective_at > requested_at + interval 1 hour""",
     "repeated activation": """
-        select seller_id from in_force.enrolment_events where event = 'activate' group by seller_id, marketplace_id
-        having count(*) > 1 and seller_id not in (select seller_id from in_force.enrolment_events where event = 'deactivate')""",
+        select seller_id from in_force.enrolment_events group by seller_id, marketplace_id
+        having count(*) > 1 and max(event) = 'activate'""",
     "deactivation first": """
         select seller_id from in_force.enrolment_events group by seller_id, marketplace_id
-        having min_by(event, effective_at) = 'deactivate' and max(event) = 'deactivate'""",
+        having min_by(event, effective_at) = 'deactivate'""",
     "out and in again": "select * from core.enrolments where interval_number = 2",
     "opted out": "select * from core.enrolments where ended_at is not null",
     "name in other letters": "select * from in_force.sellers where name similar to '.*[一-龥].*'",
     "name with accents": "select * from in_force.sellers where name similar to '.*[äöüßéè].*'",
     "rewarded": "select * from billing.fee_lines where discount > 0",
-    "reward missed": "select * from billing.fee_lines where terms_id = 'US-2021-11' and kind = 'charge' and discount = 0",
-    "price of a dear tier": "select * from billing.fee_lines where kind = 'charge' and amount > 0",
+    "reward missed": """
+        select * from billing.fee_lines where terms_id = 'US-2021-11' and kind = 'charge' and discount = 0""",
+    "charge": "select * from billing.fee_lines where kind = 'charge' and amount > 0",
     "trial line": "select * from billing.fee_lines where kind = 'trial'",
     "month with two versions of terms": """
         select seller_id from billing.fee_lines where period = '2026-05' and kind = 'charge'
@@ -307,7 +313,6 @@ def test_nothing_before_the_first_terms_and_nothing_outside_the_months(loaded: t
     assert activated.replace(tzinfo=UTC) > datetime(2020, 1, 1, 12, tzinfo=UTC)
 
 
-def test_ids_are_unique(loaded: tuple[Warehouse, LoadReport]):
-    """An order placed at two times would be two orders of one id."""
+def test_ids_are_of_one_order_each(loaded: tuple[Warehouse, LoadReport]):
     query = "select order_id from in_force.order_items group by order_id having count(distinct purchased_at) > 1"
     assert number(loaded[0], f"select count(*) from ({query})") == 0

@@ -147,7 +147,7 @@ def test_a_month_of_trial(books):
 @pytest.mark.parametrize(
     ("waiver", "contacts", "orders", "sentence"),
     [
-        ("cpu_below", 5, 400, "200 chargeable units are free, because 2.50 % contacts per unit are below 3 %"),
+        ("cpu_below", 5, 30, "200 chargeable units are free, because 2.50 % contacts per unit are below 3 %"),
         (
             "orders_in_quarter_below",
             9,
@@ -350,3 +350,25 @@ def test_the_next_tier_is_the_first_one_met_when_counting_down(terms, units, tri
             assert found.changes.keys() == changes
             return
     assert found is None
+
+
+@pytest.mark.parametrize(
+    ("is_exclusive", "contacts", "tier", "fewer"),
+    [(False, 5, 1, None), (False, 6, 2, 1), (True, 4, 1, None), (True, 5, 2, 1), (True, 6, 2, 2)],
+)
+def test_a_bound_is_inclusive_unless_it_says_otherwise(is_exclusive, contacts, tier, fewer):
+    low, high = Tier(1, Decimal("0.05"), is_exclusive, Decimal("0.2"), None), Tier(2, None, False, Decimal("0.4"), None)
+    version = Version("A", utc(2020, 1, 1), None, 90, None, None, None, None, (low, high))
+    fee = (low, high)[tier - 1].fee
+    line = FeeLine("A", "charge", 100, tier, fee, Decimal(0), None, 100 * fee, "USD")
+    found = next_tier({"A": version}, Performance(100, contacts, 0, 0, 0, 100), [line], has_returns=False, currency=USD)
+    assert (found and found.fewer) == fewer
+    assert (found and found.saving) == (fewer and Decimal(20))
+
+
+def test_nothing_is_said_where_a_line_and_the_rules_disagree():
+    tiers = (Tier(1, Decimal("0.05"), False, Decimal("0.2"), None), Tier(2, None, False, Decimal("0.4"), None))
+    version = Version("A", utc(2020, 1, 1), None, 90, None, None, None, None, tiers)
+    line = FeeLine("A", "charge", 100, 1, Decimal("0.2"), Decimal(0), None, Decimal(20), "USD")
+    performance = Performance(100, 50, 0, 0, 0, 100)  # would be tier 2: known only after the period was closed
+    assert next_tier({"A": version}, performance, [line], has_returns=False, currency=USD) is None

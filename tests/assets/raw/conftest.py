@@ -129,6 +129,7 @@ class Home:
             union all
             select file_id, row_number from raw left join audit.files using (file_id)
             where row_number not between 1 and coalesce(rows_read, 0)""")
+        assert not self.rows("select dataset, file_id, row_number from raw.superseded group by all having count(*) > 1")
         assert not self.rows(
             "select table_name from duckdb_tables() where temporary"
             " union all select view_name from duckdb_views() where temporary and not internal"

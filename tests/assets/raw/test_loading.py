@@ -2,25 +2,15 @@
 
 import json
 import os
-import random
-import signal
-import subprocess
-import sys
-import time
 from collections import Counter
-from datetime import datetime
 from pathlib import Path
 
+import duckdb
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from assets.raw import loading
-from assets.raw.sources import read_sources
-from assets.settings import CHECKOUT
-from assets.warehouse import WarehouseBusyError, open_warehouse
-
-HOSTILE = CHECKOUT.parent / "shared" / "data" / "hostile"
 
 # -- files that are no good ----------------------------------------------------------------------------------------
 
@@ -193,6 +183,21 @@ def test_keys_that_hold_instants_compare_as_instants(home, raw):
     assert home.rows("select name from in_force.sellers") == [("B",)]
 
 
+def test_a_blank_is_the_same_content_as_a_blank(home):
+    row = {
+        "contact_id": "C-1",
+        "seller_id": "S-1",
+        "marketplace_id": "A2Q3Y263D00KWC",
+        "channel": "email",
+        "reason": "other",
+        "contacted_at": "2026-01-31T10:00:00Z",
+        "updated_at": "2026-01-31T10:00:00Z",
+    }
+    home.load_file("contacts_1.csv", [row, row])
+    home.load_file("contacts_2.csv", [row | {"order_id": " ", "is_void": ""}, row | {"is_void": "false"}])
+    assert home.rows("select rows_loaded, rows_duplicate from audit.files order by file_id") == [(1, 1), (1, 1)]
+
+
 ROWS = st.lists(
     st.tuples(
         st.sampled_from(["O-1", "O-2", "O-3", ""]),  # a blank is bad
@@ -295,148 +300,16 @@ def test_a_fault_in_the_accounts_is_refused_and_nothing_is_kept(home, raw, monke
     assert home.load(home.folder / "order_items.csv").loads[0].rows_loaded == 2
 
 
-# -- processes -----------------------------------------------------------------------------------------------------
+def test_an_unexpected_error_is_raised_and_leaves_nothing_behind(home, raw, monkeypatch):
+    def fail(attempt, *_):
+        attempt.con.execute("insert into audit.files values (1)")
 
-LOAD = """
-import sys
-from datetime import datetime
-from pathlib import Path
-from assets.raw.loading import load
-from assets.raw.sources import Sources
-from assets.warehouse import open_warehouse
-folder, now = Path(sys.argv[1]), datetime(2026, 11, 1)
-with open_warehouse(folder / "home", holder="csba load", now=now) as warehouse:
-    print("open", flush=True)
-    if "hold" in sys.argv:
-        sys.stdin.read()
-    load(warehouse, [folder / "landing"], sources=Sources(()), marketplaces=["ATVPDKIKX0DER"], now=now)
-"""
-
-
-def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
-    """A process of its own that loads the landing folder; returned when it has opened the warehouse."""
-    command = [sys.executable, "-c", LOAD, str(folder), *arguments]
-    process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    assert process.stdout.readline() == "open\n"
-    return process
-
-
-def end(process: subprocess.Popen[str], how: signal.Signals | None = None) -> None:
-    if how:
-        process.send_signal(how)
-    process.communicate(timeout=60)
-
-
-def landing(raw, folder: Path) -> None:
-    (folder / "landing").mkdir(parents=True)
-    for n in range(8):
-        rows = [
-            raw.item(
-                order_id=str(i), quantity=str(i % 7), sku=str(n % 3), updated_at=f"2026-01-{1 + n % 4:02}T00:00:00Z"
-            )
-            for i in range(n * 100, n * 100 + 1000)
-        ]
-        (folder / "landing" / f"order_items_{n}.csv").write_bytes(raw.as_csv(rows))
-
-
-EVERYTHING = [
-    "select path.split('/')[-1], rows_read, rows_loaded, rows_duplicate, rows_quarantined from audit.files order by 1",
-    "select * exclude (load_id) from raw.order_items order by file_id, row_number",
-    "select dataset, file_id, row_number from raw.superseded order by all",
-    "select * from audit.quarantine order by file_id, row_number",
-]
-
-
-def kill_at_random_moments(raw, tmp_path: Path, kills: int) -> None:
-    landing(raw, tmp_path / "calm")
-    before = time.monotonic()
-    end(start(tmp_path / "calm"))
-    seconds = time.monotonic() - before
-    with raw.open_home(tmp_path / "calm") as calm:
-        expected = [calm.rows(query) for query in EVERYTHING]
-    assert len(expected[0]) == 8
-    chance, done = random.Random(20261101), 0
-    for n in range(kills):
-        folder = tmp_path / f"killed-{n}"
-        landing(raw, folder)
-        for _ in range(2):
-            process = start(folder)
-            time.sleep(chance.uniform(0, seconds / 2))
-            end(process, signal.SIGKILL)
-            with raw.open_home(folder) as home:
-                home.check_accounts()
-                done += 0 < len(home.rows("from audit.files")) < 8
-        end(start(folder))
-        with raw.open_home(folder) as home:
-            assert [home.rows(query) for query in EVERYTHING] == expected
-            assert home.load(folder / "landing").loads == []
-
-
-def test_a_load_that_is_killed_is_completed_by_the_next(raw, tmp_path):
-    kill_at_random_moments(raw, tmp_path, 1)
-
-
-@pytest.mark.prove
-def test_a_load_that_is_killed_is_completed_by_the_next_however_often(raw, tmp_path):
-    kill_at_random_moments(raw, tmp_path, 25)
-
-
-def test_the_second_writer_is_told_who_holds_the_home_and_a_dead_holder_holds_nothing(raw, tmp_path):
-    landing(raw, tmp_path)
-    holder = start(tmp_path, "hold")
-    try:
-        with pytest.raises(WarehouseBusyError) as busy, raw.open_home(tmp_path):
-            pass
-        assert f"csba load, process {holder.pid}, since 2026-11-01" in str(busy.value)
-        assert "try again" in str(busy.value)
-    finally:
-        end(holder, signal.SIGKILL)
-    with open_warehouse(tmp_path / "home", holder="csba run", now=datetime(2026, 11, 2)) as warehouse:
-        assert warehouse.latest_load() == 0
-
-
-# -- files that nobody here wrote ----------------------------------------------------------------------------------
-
-hostile = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
-
-
-@hostile
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.prove)])
-def test_hostile_files_are_refused_or_accounted_for(home, every):
-    """Under names that are known and under their own, mapped by a source that takes whatever comes."""
-    (home.folder / "sources").mkdir()
-    (home.folder / "sources" / "any.sql").write_text(
-        "-- dataset: returns\n-- file: *.csv, *.tsv, *.gz, *.jsonl, *.parquet\n"
-        "select row_number, to_json(input) as return_id, 'O' as order_id, '1' as order_item_id, 'prepaid' as label,\n"
-        "    '2026-01-31T10:00:00Z' as requested_at,\n"
-        "    case when row_number % 3 = 0 then 'id: third' end as refused from input"
-    )
-    files = sorted(file for file in HOSTILE.rglob("*") if file.is_file())[::every]
-    sources = read_sources(home.folder / "sources")
-    own = home.load(*files, sources=sources)
-    assert len({done.path for done in own.loads} | {r.path for r in own.refusals} | {*own.unchanged}) == len(files)
-    assert sum(done.rows_loaded for done in own.loads) > 100
-    assert sum(done.rows_quarantined for done in own.loads) > 50
-    copies = []
-    for n, file in enumerate(files):
-        ending = ("csv", "csv", "csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst")[n % 8]
-        copies.append(home.file(f"landing/order_items_{n}.{ending}", file.read_bytes()))
-    report = home.load(home.folder / "landing")
-    assert sum(done.rows_loaded for done in report.loads) == 0
-    assert len({done.path for done in report.loads} | {r.path for r in report.refusals} | {*report.unchanged}) == len(
-        copies
-    )
-
-
-@hostile
-@pytest.mark.parametrize("kind", ["csv", "jsonl"])
-def test_naughty_strings_survive_as_sellers_names(home, raw, kind):
-    names = json.loads((HOSTILE / "blns" / "blns.json").read_text())
-    rows = [raw.seller(seller_id=str(n), name=name) for n, name in enumerate(names)]
-    content = raw.as_csv(rows) if kind == "csv" else "\n".join(json.dumps(row) for row in rows).encode()
-    home.load_file(f"sellers.{kind}", content)
-    good = {(str(n), name) for n, name in enumerate(names) if name.strip(" \t\r\n") and "\0" not in name}
-    assert set(home.rows("select seller_id, name from raw.sellers")) == good
-    assert len(good) > 490
-    assert len(home.quarantine()) == len(names) - len(good)
+    path = home.file("order_items.csv", [raw.item(), raw.item(quantity="0")])
+    before = home.counts()
+    with monkeypatch.context() as patched:
+        patched.setattr(loading._Attempt, "enter", fail)
+        with pytest.raises(duckdb.Error):
+            home.load(path)
+    home.check_accounts()
+    assert home.counts() == before
+    assert home.load(path).loads[0].rows_loaded == 1

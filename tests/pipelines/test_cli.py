@@ -1,0 +1,208 @@
+"""The command, as people use it: what it says, what it exits with, and that no mistake ends in a traceback."""
+
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from house import DATA, opened, row, write_csv
+
+from assets.settings import CHECKOUT
+from pipelines import cli
+from pipelines.periods import parse_periods
+
+US = "ATVPDKIKX0DER"
+Csba = Callable[..., tuple[int, str, str]]
+
+
+@pytest.fixture
+def csba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Csba:
+    """Runs the command in a home of its own; gives the exit code, what it printed, and what it complained of."""
+    monkeypatch.setenv("CSBA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def command(*words: object) -> tuple[int, str, str]:
+        monkeypatch.setattr("sys.argv", ["csba", *map(str, words)])
+        with pytest.raises(SystemExit) as ended:
+            cli.main()
+        told = capsys.readouterr()
+        assert "Traceback" not in told.err
+        return int(ended.value.code or 0), told.out, told.err
+
+    return command
+
+
+def month(folder: Path, **of_unit: str) -> Path:
+    """A folder with a seller, a covered unit shipped in March 2026, and a contact about it."""
+    rows = {
+        "sellers": [row("sellers", seller_id="S")],
+        "enrolment_events": [row("enrolment_events", seller_id="S", effective_at="2025-01-01T00:00:00Z")],
+        "order_items": [row("order_items", order_id="O", purchased_at="2026-03-01T12:00:00Z", quantity="9")],
+        "shipments": [row("shipments", shipment_id="P", order_id="O", shipped_at="2026-03-02T12:00:00Z", **of_unit)],
+        "contacts": [row("contacts", contact_id="C", order_id="O", contacted_at="2026-03-03T12:00:00Z")],
+    }
+    write_csv(folder, rows)
+    return folder
+
+
+def test_from_files_to_statements(csba: Csba, tmp_path: Path) -> None:
+    code, out, _ = csba("load", month(tmp_path / "files", quantity="9"))
+    assert code == 0
+    assert re.search(r"shipments\.csv\s+shipments\s+1\s+1\s+0\s+0\s+0", out)
+    code, out, _ = csba("run", "2026-03")
+    assert code == 0
+    assert re.search(r"US\s+9\s+9\s+0", out), "shipped, chargeable, difference"
+    assert re.search(r"US-2021-11\s+1", out)
+    assert re.search(r"US\s+1\s+7\.20\s+USD", out), "1 contact for 9 units is tier 3: 9 x 0.80"
+    assert re.search(r"no returns loaded\s+US\s+US-2021-11\s+1", out)
+    assert f"1 draft statements in {tmp_path / 'home' / 'statements' / '2026-03'}" in out
+    pages = list((tmp_path / "home" / "statements" / "2026-03" / US).glob("s-*.html"))
+    assert len(pages) == 1
+    assert "7.20" in pages[0].read_text(encoding="utf-8")
+    code, out, _ = csba("status")
+    assert code == 0
+    assert re.search(r"2026-03\s+US\s+1\s+7\.20\s+USD", out)
+    assert re.search(r"csba run 2026-03\s+\S+ \S+\s+done", out)
+
+
+def test_loading_again_changes_nothing(csba: Csba, tmp_path: Path) -> None:
+    csba("load", month(tmp_path / "files"))
+    code, out, _ = csba("load", tmp_path / "files")
+    assert code == 0
+    assert "5 files were loaded before and are unchanged" in out
+
+
+def test_a_refused_file_is_named_and_the_others_are_loaded(csba: Csba, tmp_path: Path) -> None:
+    month(tmp_path / "files")
+    (tmp_path / "files" / "contacts.csv").write_bytes(b"\x00\x01binary")
+    (tmp_path / "files" / "holiday.txt").write_text("?")
+    code, out, err = csba("load", tmp_path / "files", tmp_path / "nothing.csv")
+    assert code == 2
+    assert len(err.splitlines()) == 3
+    assert re.search(r"contacts\.csv: it is not text", err)
+    assert re.search(r"holiday\.txt: its name is not known; known are sellers\*\.csv", err)
+    assert re.search(r"nothing\.csv: there is no such file", err)
+    assert re.search(r"all 4\s+4\s+4\s+0", out)
+
+
+def test_quarantined_rows_are_counted_and_are_no_error(csba: Csba, tmp_path: Path) -> None:
+    code, out, err = csba("load", month(tmp_path / "files", quantity="two"))
+    assert (code, err) == (0, "")
+    assert re.search(r"shipments\.csv\s+quantity\s+a whole number\s+two\s+1\s+1", out)
+
+
+def test_bad_terms_stop_their_marketplace_alone(csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    terms = tmp_path / "terms"
+    terms.mkdir()
+    for path in (DATA / "terms").glob("*.toml"):
+        text = path.read_text(encoding="utf-8")
+        (terms / path.name).write_text(text.replace("fee = 0.18", "fee = -1") if path.name == "de.toml" else text)
+    monkeypatch.setenv("CSBA_TERMS", str(terms))
+    csba("load", month(tmp_path / "files"))
+    code, out, err = csba("run", "2026-03")
+    assert code == 2
+    assert (
+        "de.toml, version DE-2020-01: `fee` -1 lies outside 0 to 99999.9999; the other marketplaces are billed" in err
+    )
+    assert re.search(r"US\s+1\s+0\.80\s+USD", out)
+    code, _, err = csba("check")
+    assert code == 2
+    assert "de.toml, version DE-2020-01" in err
+
+
+def test_a_failed_check_stops_its_marketplace_alone(csba: Csba, tmp_path: Path) -> None:
+    month(tmp_path / "files")
+    rows = {
+        "order_items": [row("order_items", order_id="J", purchased_at="2018-03-01T12:00:00Z")],
+        "shipments": [row("shipments", shipment_id="J", order_id="J", shipped_at="2018-03-02T12:00:00Z")],
+        "contacts": [row("contacts", contact_id="B", contacted_at="2018-03-03T12:00:00Z", order_id="B")],
+    }
+    rows["order_items"].append(
+        row("order_items", order_id="B", purchased_at="2018-03-01T12:00:00Z", marketplace_id="A2Q3Y263D00KWC")
+    )
+    write_csv(tmp_path / "files", rows, "_old")
+    csba("load", tmp_path / "files")
+    code, _, err = csba("run", "2018-03")
+    assert code == 1
+    assert re.search(rf"2018-03 was stopped: core\.units: 1 of {US} break “a unit has terms in force", err)
+    with opened(tmp_path / "home") as warehouse:
+        contacts = warehouse.rows("select marketplace_id, outcome from core.contacts where period = '2018-03'")
+        assert contacts == [{"marketplace_id": "A2Q3Y263D00KWC", "outcome": "never_enrolled"}]
+        (run,) = warehouse.rows("select outcome, checks from audit.runs where command = 'csba run 2018-03'")
+        assert run["outcome"] == "failed"
+        assert '"core.units: a unit has terms in force when it ships": 1' in run["checks"]
+
+
+@pytest.mark.parametrize(
+    ("words", "complaint"),
+    [
+        (("run", "2026-13"), "'2026-13' is no billing period; one is written 2026-10"),
+        (("run", "2026-03..2026-01"), "ends before it begins"),
+        (("run", "1999-12"), "is no billing period"),
+        (("run", "2098-01"), "2098-01 cannot be billed: periods run from 2015-01 to the current one"),
+        (("run", "2026-03", "--marketplace", "NOWHERE"), "'NOWHERE' is not listed"),
+        (("run",), "Missing argument 'PERIOD'"),
+        (("load",), "Missing argument 'PATHS...'"),
+        (("status",), "nothing has been loaded into"),
+        (("generate", "--out", str(DATA)), "is not an empty folder"),
+        (("generate", "--out", "x", "--marketplace", "XX"), "no marketplace of 'XX' is listed"),
+        (("bill",), "No such command 'bill'"),
+    ],
+)
+def test_unusable_arguments(words: tuple[str, ...], complaint: str, csba: Csba) -> None:
+    code, _, err = csba(*words)
+    assert code == 2
+    assert complaint in err
+
+
+def test_two_at_once(csba: Csba, tmp_path: Path) -> None:
+    month(tmp_path / "files")
+    with opened(tmp_path / "home"):
+        code, _, err = csba("load", tmp_path / "files")
+    assert code == 2
+    assert "is in use by a test, process" in err
+
+
+@pytest.mark.parametrize(
+    ("place", "text", "complaint"),
+    [
+        ("sources/bad.sql", "-- file: x.csv\nselect 1", "bad.sql: its header does not say `-- dataset"),
+        ("marketplaces.csv", "marketplace_id\n", "lists no marketplace"),
+    ],
+)
+def test_unusable_inputs(place: str, text: str, complaint: str, csba: Csba, tmp_path: Path, monkeypatch) -> None:
+    data = tmp_path / "data"
+    (data / "sources").mkdir(parents=True)
+    (data / "terms").mkdir()
+    (data / "marketplaces.csv").write_bytes((DATA / "marketplaces.csv").read_bytes())
+    (data / place).write_text(text)
+    monkeypatch.setenv("CSBA_DATA", str(data))
+    for words in (("check",), ("load", month(tmp_path / "files"))):
+        code, _, err = csba(*words)
+        assert code == 2
+        assert complaint in err
+
+
+def test_what_is_shipped_is_good(csba: Csba) -> None:
+    code, out, err = csba("check")
+    assert (code, err) == (0, "")
+    assert "11 versions for 8 marketplaces" in out
+
+
+def test_periods_are_written_by_month() -> None:
+    assert parse_periods("2026-10") == ["2026-10"]
+    assert parse_periods("2025-11..2026-02") == ["2025-11", "2025-12", "2026-01", "2026-02"]
+
+
+def test_the_readme_names_every_command() -> None:
+    readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
+    assert not [name for name in cli.cli.commands if f"csba {name}" not in readme]
+
+
+def test_help_is_in_plain_words() -> None:
+    runner = CliRunner()
+    for name in ("", *cli.cli.commands):
+        shown = runner.invoke(cli.cli, [*filter(None, [name]), "--help"])
+        assert shown.exit_code == 0
+        assert "Usage:" in shown.output
