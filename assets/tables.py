@@ -11,9 +11,10 @@ feeds DuckDB's comments, Dagster's metadata and the checks:
     -- check: name | select …                       or: a query of the rows that break it, with their marketplace_id
     -- gate of: core.units                          (optional) made and checked with that table, in its transaction
 
-An entry goes on over lines indented by three spaces or more. In a query `scope` holds the marketplaces and periods that
-are being made (rows of core.calendar); `$first_instant` and `$last_instant` enclose them, `$quarter_instant` begins the
-earliest of their quarters, so that old rows need not be read.
+An entry goes on over lines indented by three spaces or more. A table whose key has a period is replaced period by
+period, any other as a whole; its checks look at the scope alone. In a query `scope` holds the marketplaces and periods
+that are being made (rows of core.calendar); `$first_instant` and `$last_instant` enclose them, `$quarter_instant`
+begins the earliest of their quarters, so that old rows need not be read.
 
 Does not belong here: what any table means.
 """
@@ -33,6 +34,8 @@ from assets.warehouse import Warehouse, comment_on
 
 FOLDER = Path(__file__).parent
 SCHEMAS = ("core", "billing", "audit")
+CALENDAR = "core.calendar"
+"""Whose rows the scope is made of; every table is made, or checked, for a scope."""
 UNKNOWN = "unknown"
 """The marketplace of rows that have none; its periods are months in UTC (domain.md, "Units")."""
 
@@ -100,8 +103,9 @@ class Table:
 
     @property
     def reads(self) -> tuple[str, ...]:
-        """The tables that its query reads, by full name, in order; rows in force stand for their raw table."""
-        return tuple(sorted(_base_tables(self.query)))
+        """The tables it is made from, by full name, in order; rows in force stand for their raw table."""
+        found = _base_tables(self.query)
+        return tuple(sorted(found if self.is_view else found | {CALENDAR}))
 
     @property
     def code_version(self) -> str:
@@ -123,12 +127,13 @@ class Table:
         return tuple(checks)
 
     @property
-    def _scoped_by(self) -> str:
-        return "period, marketplace_id" if "period" in self.key else "marketplace_id"
+    def is_by_period(self) -> bool:
+        """Whether it is replaced period by period; else as a whole."""
+        return "period" in self.key
 
     @property
     def _in_scope(self) -> str:
-        columns = self._scoped_by
+        columns = "period, marketplace_id" if self.is_by_period else "marketplace_id"
         return f"{self.full_name} as {self.name} where ({columns}) in (select ({columns}) from scope)"
 
 
@@ -238,7 +243,7 @@ def _replace(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     if not _exists(con, table):
         con.execute(f"create table {table.full_name} as select * from ({table.query}) limit 0", parameters)
         comment_on(con, "table", table.full_name, table.description, table.columns)
-    con.execute(f"delete from {table._in_scope}")
+    con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
     con.execute(f"insert into {table.full_name} by name {table.query}", parameters)
     return con.execute(f"select count(*) from {table._in_scope}").fetchall()[0][0]
 
@@ -292,5 +297,4 @@ def _base_tables(query: str) -> set[str]:
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
-    names = {f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema}
-    return names | ({"core.calendar"} if ("", "scope") in found else set())
+    return {f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema}

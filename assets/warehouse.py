@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+FILE = "warehouse.duckdb"
 SCHEMAS = ("raw", "in_force", "core", "billing", "audit")
 """`in_force` holds a view per dataset: the version of every key in force, as of the load that is being looked at."""
 
@@ -145,7 +146,7 @@ def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False
     home, unless told to wait. The lock is the operating system's: it dies with its process.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with _lock(home, holder, now, wait), _connect(home / "warehouse.duckdb", read_only=False) as con:
+    with _lock(home, holder, now, wait), _connect(home, read_only=False) as con:
         warehouse = Warehouse(home, con)
         _make_schemas(warehouse)
         yield warehouse
@@ -154,14 +155,9 @@ def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False
 @contextmanager
 def read_warehouse(home: Path) -> Generator[Warehouse]:
     """Open the warehouse read-only. Raises `WarehouseMissingError`, or `WarehouseBusyError` while somebody writes."""
-    path = home / "warehouse.duckdb"
-    if not path.exists():
+    if not (home / FILE).exists():
         raise WarehouseMissingError(f"nothing has been loaded into {home} yet")
-    try:
-        connection = _connect(path, read_only=True)
-    except duckdb.IOException as error:
-        raise WarehouseBusyError(_busy(home)) from error
-    with connection as con:
+    with _connect(home, read_only=True) as con:
         yield Warehouse(home, con)
 
 
@@ -198,8 +194,13 @@ def comment_on(
         con.execute(f"comment on column {name}.{column} is {quoted(meaning)}")
 
 
-def _connect(path: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    con = duckdb.connect(str(path), read_only=read_only)
+def _connect(home: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
+    try:
+        con = duckdb.connect(str(home / FILE), read_only=read_only)
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        raise WarehouseBusyError(_busy(home, _holder(home) if read_only else "")) from error
     con.execute("set timezone = 'UTC'")
     con.execute("set preserve_insertion_order = true")
     con.execute("set enable_progress_bar = false")
@@ -213,19 +214,23 @@ def _lock(home: Path, holder: str, now: datetime, wait: bool) -> Generator[None]
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
         except BlockingIOError as error:
-            raise WarehouseBusyError(_busy(home)) from error
+            raise WarehouseBusyError(_busy(home, _holder(home))) from error
         lock.truncate(0)
         lock.write(f"{holder}, process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC")
         lock.flush()
-        yield
+        try:
+            yield
+        finally:
+            lock.truncate(0)
 
 
-def _busy(home: Path) -> str:
+def _holder(home: Path) -> str:
     lock = home / "lock"
-    held_by = lock.read_text() if lock.exists() else ""
-    return (
-        f"{home} is in use by {held_by or 'another program that has warehouse.duckdb open'}; try again when it is done"
-    )
+    return lock.read_text() if lock.exists() else ""
+
+
+def _busy(home: Path, holder: str) -> str:
+    return f"{home} is in use by {holder or f'another program that has {FILE} open'}; try again when it is done"
 
 
 def _make_schemas(warehouse: Warehouse) -> None:

@@ -202,9 +202,9 @@ def _quarantined(warehouse: "Warehouse", load_id: int) -> list[dict[str, Any]]:
     return warehouse.rows(
         """
         select
-            parse_filename(path) as name, column_name, check_name, count(*) as rows,
+            parse_filename(path) as name, quarantine.dataset, column_name, check_name, count(*) as rows,
             min(row_number) as first_row, min_by(value, row_number) as value
-        from audit.quarantine
+        from audit.quarantine as quarantine
         join audit.files using (file_id)
         where load_id = ?
         group by all

@@ -31,6 +31,7 @@ STATEMENTS = dg.AssetKey(["reports", "statements"])
                 ["core", "tiers"],
                 ["core", "calendar"],
                 ["core", "marketplaces"],
+                ["core", "marketplaces_with_returns"],
             ],
             description="One HTML page per seller, marketplace and period, below CSBA_HOME/statements.",
             group_name="reports",

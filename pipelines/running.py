@@ -13,6 +13,7 @@ import dagster as dg
 
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import read_all_terms
+from assets.raw.contracts import DATASETS
 from assets.settings import Settings
 from assets.sql_assets import PERIODS
 from assets.tables import UNKNOWN
@@ -70,6 +71,11 @@ def run(
     if outside:
         raise PeriodError(f"{outside[0]} cannot be billed: periods run from {first} to the current one, {last}")
     report = RunReport()
+    warehouse.counts["datasets_never_loaded"] = [
+        name
+        for name, dataset in DATASETS.items()
+        if dataset.is_optional and not warehouse.rows(f"select 1 from raw.{name} limit 1")
+    ]
     chosen = list(marketplaces or listed)
     for error in read_all_terms(settings.terms, listed)[1]:
         report.refused_terms.append(str(error))

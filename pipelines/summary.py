@@ -14,7 +14,6 @@ from rich.text import Text
 from assets.warehouse import Warehouse
 from pipelines.printing import new_table, show_table
 
-FILES_SHOWN = 40
 OUTCOMES = (
     "chargeable",
     "trial",
@@ -37,15 +36,17 @@ def show_run(console: Console, warehouse: Warehouse, periods: Sequence[str]) -> 
     _sellers(console, warehouse, periods, title)
     _totals(console, warehouse, periods, title, names)
     _exceptions(console, warehouse, periods, title, names)
+    for name in warehouse.counts.get("datasets_never_loaded", ()):
+        _say(
+            console, f"No {name} were ever loaded: statements leave them out, and rewards that need them are not given"
+        )
 
 
 def _units(console: Console, warehouse: Warehouse, periods: Sequence[str], title: str, names: dict[str, str]) -> None:
-    sums = ", ".join(f"cast(sum({outcome}) as bigint) as {outcome}" for outcome in OUTCOMES)
+    sums = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in ("shipped", *OUTCOMES, "difference"))
     rows = warehouse.rows(
         f"""
-        select
-            marketplace_id, cast(sum(shipped) as bigint) as shipped, {sums},
-            cast(sum(difference) as bigint) as difference
+        select marketplace_id, {sums}
         from audit.unit_balance
         where list_contains(?, period)
         group by marketplace_id
@@ -53,10 +54,11 @@ def _units(console: Console, warehouse: Warehouse, periods: Sequence[str], title
         order by marketplace_id""",
         [list(periods)],
     )
-    columns = ["shipped", *(outcome for outcome in OUTCOMES if any(row[outcome] for row in rows)), "difference"]
-    table = new_table("marketplace", *(name.replace("_", " ") for name in columns))
-    for row in rows:
-        table.add_row(names.get(row["marketplace_id"], row["marketplace_id"]), *(f"{row[name]:,}" for name in columns))
+    table = new_table("outcome", *(names.get(row["marketplace_id"], row["marketplace_id"]) for row in rows), "all")
+    for name in (*OUTCOMES, "shipped", "difference"):
+        counts = [row[name] for row in rows]
+        if any(counts) or name in ("shipped", "difference"):
+            table.add_row(name.replace("_", " "), *(f"{count:,}" for count in (*counts, sum(counts))))
     show_table(console, f"Units shipped in {title}, by outcome", table)
 
 
@@ -64,32 +66,27 @@ def _sellers(console: Console, warehouse: Warehouse, periods: Sequence[str], tit
     rows = warehouse.rows(
         """
         select
-            marketplace_id, terms_id, count(distinct seller_id) as sellers,
+            terms_id,
             case
                 when kind = 'trial' then 'trial'
-                when waiver is not null then 'waived: ' || replace(waiver, '_', ' ')
+                when waiver is not null then 'tier ' || tier || ', waived: ' || replace(waiver, '_', ' ')
                 when discount > 0 then 'tier ' || tier || ', rewarded'
                 else 'tier ' || tier
-            end as class
-        from billing.fee_lines
+            end as class,
+            count(distinct seller_id) as sellers, cast(sum(units) as bigint) as units, sum(amount) as amount,
+            minor_units, line.currency
+        from billing.fee_lines as line
+        join core.marketplaces using (marketplace_id)
         where list_contains(?, period)
-        group by marketplace_id, terms_id, class
-        order by marketplace_id, terms_id, class""",
+        group by all
+        order by terms_id, class""",
         [list(periods)],
     )
-    classes = list(dict.fromkeys(sorted((row["class"] for row in rows), key=_order_of_class)))
-    table = new_table("terms", *classes)
-    terms = list(dict.fromkeys((row["marketplace_id"], row["terms_id"]) for row in rows))
-    for marketplace, version in terms:
-        counts = {
-            r["class"]: r["sellers"] for r in rows if (r["marketplace_id"], r["terms_id"]) == (marketplace, version)
-        }
-        table.add_row(f"{version}", *(f"{counts[name]:,}" if name in counts else "" for name in classes))
-    show_table(console, f"Sellers with covered units in {title}, by tier", table)
-
-
-def _order_of_class(name: str) -> tuple[int, str]:
-    return (0 if name.startswith("tier") else 1 if name == "trial" else 2), name
+    table = new_table("terms", "tier", "sellers", "units", "amount", "currency", left=2)
+    for row in rows:
+        counts = f"{row['sellers']:,}", f"{row['units']:,}", f"{row['amount']:,.{row['minor_units']}f}"
+        table.add_row(row["terms_id"], row["class"], *counts, row["currency"])
+    show_table(console, f"Sellers with covered units in {title}, by tier (illustrative fees)", table)
 
 
 def _totals(console: Console, warehouse: Warehouse, periods: Sequence[str], title: str, names: dict[str, str]) -> None:
@@ -135,30 +132,32 @@ def _exceptions(
 
 
 def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any]]) -> None:
-    """Rows by file, why rows were skipped or refused, and the files that were refused."""
-    table = new_table("file", "as", "read", "loaded", "duplicate", "quarantined", "skipped", left=2)
-    for file in report.loads[:FILES_SHOWN]:
-        counts = file.rows_read, file.rows_loaded, file.rows_duplicate, file.rows_quarantined, file.rows_skipped
-        table.add_row(Text(file.path.name), file.dataset, *(f"{count:,}" for count in counts))
-    if len(report.loads) > 1:
-        sums = [
-            sum(getattr(file, f"rows_{what}") for file in report.loads)
-            for what in ("read", "loaded", "duplicate", "quarantined", "skipped")
-        ]
-        table.add_row(f"all {len(report.loads):,}", "", *(f"{count:,}" for count in sums))
-    show_table(console, "Files loaded", table)
+    """Rows by dataset, and by file what was skipped, refused or not understood."""
+    counts = ("rows_read", "rows_loaded", "rows_duplicate", "rows_quarantined", "rows_skipped")
+    table = new_table("dataset", "files", *(count.removeprefix("rows_") for count in counts))
+    for dataset in dict.fromkeys(file.dataset for file in report.loads):
+        files = [file for file in report.loads if file.dataset == dataset]
+        sums = (sum(getattr(file, count) for file in files) for count in counts)
+        table.add_row(dataset, f"{len(files):,}", *(f"{number:,}" for number in sums))
+    show_table(console, "Loaded (audit.files has each file)", table)
     for file in report.loads:
         for reason, count in file.skipped_because.items():
-            console.print(Text(f"{file.path.name}: {count:,} skipped as {file.dataset}: {reason}"))
+            _say(console, f"{file.path.name}: {count:,} skipped as {file.dataset}: {reason}")
         if file.ignored_columns:
-            console.print(
-                Text(f"{file.path.name}: columns that {file.dataset} does not have: {', '.join(file.ignored_columns)}")
-            )
+            ignored = ", ".join(file.ignored_columns)
+            _say(console, f"{file.path.name}: columns that {file.dataset} does not have: {ignored}")
+    for row in quarantined:
+        value = "blank" if row["value"] is None else repr(row["value"])
+        _say(
+            console,
+            f"{row['name']}: {row['rows']:,} quarantined as {row['dataset']}, first in row {row['first_row']:,}:"
+            f" {row['column_name']} is {value}, not {row['check_name']}",
+        )
     if quarantined:
-        table = new_table("file", "column", "must be", "value", "row", "rows", left=4)
-        for row in quarantined:
-            texts = row["name"], row["column_name"] or "", row["check_name"], row["value"] or "(blank)"
-            table.add_row(*map(Text, texts), f"{row['first_row']:,}", f"{row['rows']:,}")
-        show_table(console, "Quarantined rows (audit.quarantine), the first of each kind", table)
+        _say(console, "audit.quarantine holds the quarantined rows as they came; mend them and load them in a new file")
     if report.unchanged:
-        console.print(f"{len(report.unchanged):,} files were loaded before and are unchanged")
+        _say(console, f"{len(report.unchanged):,} files were loaded before and are unchanged")
+
+
+def _say(console: Console, text: str) -> None:
+    console.print(Text(text), soft_wrap=True)

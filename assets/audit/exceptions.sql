@@ -1,9 +1,9 @@
 -- One row per thing that is reported and changes nothing by itself (domain.md, "Terms, and rating", "Reported, never
 -- silently accepted").
--- key: period, marketplace_id, kind, subject
+-- key: period, marketplace_id, kind, subject, detail
 -- column: period | the period in which it happened
--- column: kind | activation_repeated, deactivation_outside, activation_refused, activation_late, eligibility_lost,
---     shipped_before_ordered, shipped_beyond_ordered, order_items_disagree, contact_disagrees, no_returns_loaded
+-- column: kind | activation_repeated, deactivation_outside, activation_refused, activation_late,
+--     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, order_items_disagree, contact_disagrees, no_returns_loaded
 -- column: subject | the id of what it is about
 -- column: detail | what was found
 
@@ -29,10 +29,10 @@ event_exceptions as (
     where verdict in ('repeated', 'outside', 'refused')
     union all
     select
-        period, marketplace_id, seller_id, 'activation_late', seller_id || ' ' || effective_at,
-        'asked for at ' || requested_at || ' UTC'
+        period, marketplace_id, seller_id, if(event = 'activate', 'activation_late', 'deactivation_late'),
+        seller_id || ' ' || effective_at, 'asked for at ' || requested_at || ' UTC'
     from events
-    where event = 'activate' and effective_at - requested_at > interval 1 hour
+    where effective_at - requested_at > interval 1 hour
 ),
 seller_versions as (
     select
@@ -70,8 +70,8 @@ units as (
 shipped_before_ordered as (
     select
         period, marketplace_id, seller_id, 'shipped_before_ordered' as kind,
-        shipment_id || '/' || order_item_id as subject,
-        'shipped ' || shipped_at || ', ordered ' || purchased_at || ' UTC' as detail
+        shipment_id as subject,
+        'item ' || order_item_id || ' shipped ' || shipped_at || ', ordered ' || purchased_at || ' UTC' as detail
     from units
     where shipped_at < purchased_at
 ),
@@ -92,8 +92,9 @@ shipped_so_far as (
 shipped_beyond_ordered as (
     select
         so_far.period, so_far.marketplace_id, item.seller_id, 'shipped_beyond_ordered' as kind,
-        so_far.order_id || '/' || so_far.order_item_id as subject,
-        so_far.quantity || ' units shipped of ' || item.quantity || ' ordered' as detail
+        so_far.order_id as subject,
+        'item ' || so_far.order_item_id || ': ' || so_far.quantity || ' units shipped of ' || item.quantity
+            || ' ordered' as detail
     from shipped_so_far as so_far
     join core.order_items as item
         on item.order_id = so_far.order_id
@@ -153,13 +154,7 @@ no_returns_loaded as (
         on terms.marketplace_id = charged.marketplace_id
         and terms.terms_id = charged.terms_id
         and terms.aprl_at_least is not null
-    where charged.marketplace_id not in (
-        select item.marketplace_id
-        from in_force.returns as returned
-        join core.order_items as item
-            on item.order_id = returned.order_id
-            and item.order_item_id = returned.order_item_id
-    )
+    where charged.marketplace_id not in (select marketplace_id from core.marketplaces_with_returns)
 )
 select * from event_exceptions
 union all by name select * from eligibility_lost

@@ -31,14 +31,6 @@ with covered as (
         and (period, marketplace_id) in (select (period, marketplace_id) from scope)
     group by period, marketplace_id, seller_id, terms_id, kind
 ),
-marketplaces_with_returns as (
-    -- where no return has ever been loaded, nobody can know how many labels were prepaid
-    select distinct item.marketplace_id
-    from in_force.returns as returned
-    join core.order_items as item
-        on item.order_id = returned.order_id
-        and item.order_item_id = returned.order_item_id
-),
 judged as (
     -- bounds are compared exactly, as products: nothing is divided or rounded before it is compared
     select
@@ -66,7 +58,7 @@ judged as (
     join core.terms as terms
         on terms.marketplace_id = covered.marketplace_id
         and terms.terms_id = covered.terms_id
-    left join marketplaces_with_returns as with_returns
+    left join core.marketplaces_with_returns as with_returns
         on with_returns.marketplace_id = covered.marketplace_id
 ),
 tiered as (

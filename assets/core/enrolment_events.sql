@@ -35,7 +35,6 @@ judged as (
         on terms.marketplace_id = event.marketplace_id
         and terms.starts_at <= event.effective_at
         and (terms.ends_at is null or event.effective_at < terms.ends_at)
-    where event.marketplace_id in (select marketplace_id from scope)
 ),
 in_order as (
     -- at one instant a deactivation comes first; refused activations are not part of the sequence

@@ -15,7 +15,6 @@ with turns as (
         ) as next_turn_at
     from core.enrolment_events
     where verdict in ('opens', 'closes')
-        and marketplace_id in (select marketplace_id from scope)
 ),
 intervals as (
     select

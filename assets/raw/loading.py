@@ -188,8 +188,7 @@ class _Attempt:
     def map(self, rows_read: int) -> tuple[str, ...]:
         """`mapped`: the dataset's columns as text, one row for each row read; returns the columns nobody asked for."""
         given = self.columns_of("input_text")
-        hidden = "exclude (row_number)" if "row_number" in map(str.lower, given) else ""
-        self.con.execute(f"create temp view input as select rowid + 1 as row_number, * {hidden} from input_text")
+        self.con.execute("create temp view input as select rowid + 1 as row_number, * from input_text")
         if self.source.select is None:
             own = {"refused", "as_came"} if "as_came" in given else set()
             wanted = {*self.dataset.columns, *own}

@@ -81,7 +81,7 @@ class Setting:
     ends_at: datetime
     versions: Mapping[str, Version]
     has_returns: bool
-    """Whether returns of this marketplace were ever seen; without any, nobody earns a reward that asks for labels."""
+    """Whether returns of this marketplace were ever loaded; without, nobody earns a reward that asks for labels."""
 
     @cached_property
     def currency(self) -> Currency:
@@ -259,7 +259,7 @@ def read_setting(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: st
             {"marketplace_id": marketplace_id},
         ).fetchall()
         returns = cursor.execute(
-            "select 1 from billing.performance where marketplace_id = $marketplace_id and returns > 0 limit 1",
+            "select 1 from core.marketplaces_with_returns where marketplace_id = $marketplace_id",
             {"marketplace_id": marketplace_id},
         ).fetchall()
     if not marketplaces or not months:

@@ -64,8 +64,8 @@ def write_statements(
     """Write the statements of every period and marketplace in scope below a folder, and say how many there are.
 
     Each goes to `<period>/<marketplace_id>/` as `file_name` says, with an `index.html` beside it; what was there before
-    is gone, or untouched if anything fails. Only committed rows are seen. Raises `StatementError` where the tables
-    contradict each other, `ValueError` where a period is no period.
+    is gone, or untouched if anything fails. Without statements there is no folder. Only committed rows are seen. Raises
+    `StatementError` where the tables contradict each other, `ValueError` where a period is no period.
     """
     scope = list(dict.fromkeys(scope))
     for period, _ in scope:
@@ -82,8 +82,11 @@ def write_statements(
         def report(written: int, before: int = before) -> None:
             progress(before + written, total)
 
-        with _Replacement(target) as fresh:
-            done += _write_set(con, setting, fresh, pages, report)
+        if numbers[period, marketplace_id]:
+            with _Replacement(target) as fresh:
+                done += _write_set(con, setting, fresh, pages, report)
+        else:
+            _remove(target)
         progress(done, total)
     return done
 
@@ -127,6 +130,16 @@ class _Pages:
         self.index = environment.get_template("index.html.j2", globals=style)
 
 
+def _beside(target: Path, what: str) -> Path:
+    return target.with_name(f".{target.name}.{what}")
+
+
+def _remove(target: Path) -> None:
+    for folder in (target, _beside(target, "new"), _beside(target, "old")):
+        if folder.exists():
+            shutil.rmtree(folder)
+
+
 class _Replacement:
     """A fresh folder beside the target, which takes the target's place if all goes well and vanishes if not.
 
@@ -136,8 +149,8 @@ class _Replacement:
 
     def __init__(self, target: Path) -> None:
         self._target = target
-        self._fresh = target.with_name(f".{target.name}.new")
-        self._old = target.with_name(f".{target.name}.old")
+        self._fresh = _beside(target, "new")
+        self._old = _beside(target, "old")
 
     def __enter__(self) -> Path:
         if self._old.exists() and not self._target.exists():

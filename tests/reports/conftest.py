@@ -18,6 +18,7 @@ create table core.sellers (seller_id varchar, name varchar, country varchar, lan
 create table core.terms (marketplace_id varchar, terms_id varchar, starts_at timestamp, ends_at timestamp,
     trial_days integer, dispute_days integer, vtr_at_least decimal(18,6), aprl_at_least decimal(18,6),
     cpu_below decimal(18,6), orders_in_quarter_below bigint);
+create table core.marketplaces_with_returns (marketplace_id varchar);
 create table core.tiers (marketplace_id varchar, terms_id varchar, tier integer, up_to decimal(18,6),
     is_exclusive boolean, fee decimal(18,4), discount decimal(18,6));
 create table core.enrolments (seller_id varchar, marketplace_id varchar, interval_number integer,
@@ -94,6 +95,8 @@ class Books:
             "billing.performance", PERIOD, marketplace, seller, units, contacts, None, None, None, valid, returns,
             prepaid, orders,
         )  # fmt: skip
+        if returns:
+            self.insert("core.marketplaces_with_returns", marketplace)
 
     def units(self, seller: str, outcome: str, quantity: int, *, marketplace: str = US) -> None:
         key = str(next(self._numbers))

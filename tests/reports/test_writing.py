@@ -162,10 +162,17 @@ def test_names_of_files_and_folders():
 
 
 def test_a_hostile_marketplace_stays_below_the_folder(books, tmp_path):
-    books.con.execute("update core.marketplaces set marketplace_id = '../up' where country = 'US'")
-    books.con.execute("update core.calendar set marketplace_id = '../up' where marketplace_id = $1", [US])
-    assert write_statements(books.con, [(PERIOD, "../up")], tmp_path / "out") == 0
+    books.usual_terms()
+    books.usual_seller("S1")
+    tables = (
+        "select distinct schema_name || '.' || table_name from duckdb_columns() where column_name = 'marketplace_id'"
+    )
+    for (table,) in books.con.execute(tables).fetchall():
+        books.con.execute(f"update {table} set marketplace_id = '../up' where marketplace_id = $1", [US])
+    assert write_statements(books.con, [(PERIOD, "../up")], tmp_path / "out") == 1
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
+    (folder,) = (tmp_path / "out" / PERIOD).iterdir()
+    assert re.fullmatch(r"up-[0-9a-f]{12}", folder.name)
 
 
 @pytest.mark.parametrize("period", ["2026-13", "../2026", "2026-1", "2026-10\n", ""])
@@ -175,11 +182,13 @@ def test_a_period_that_is_none_is_refused(books, tmp_path, period):
     assert not list(tmp_path.iterdir())
 
 
-def test_an_empty_set_says_so(books, tmp_path):
+def test_without_statements_there_is_no_folder(books, tmp_path):
+    books.usual_terms()
+    books.usual_seller("S1")
+    write_statements(books.con, [(PERIOD, US)], tmp_path)
+    books.con.execute("delete from billing.statements")
     assert write_statements(books.con, [(PERIOD, US)], tmp_path) == 0
-    found = pages(tmp_path)
-    assert list(found) == ["index.html"]
-    assert "There are no statements" in found["index.html"].text
+    assert list((tmp_path / PERIOD).iterdir()) == []
 
 
 def test_a_set_is_replaced_whole(books, tmp_path):

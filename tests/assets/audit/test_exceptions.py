@@ -46,7 +46,7 @@ def test_events_that_change_nothing_or_come_late(tmp_path: Path) -> None:
     rows = {
         "sellers": [row("sellers", seller_id="S")],
         "enrolment_events": [
-            event("01", event="deactivate"),
+            event("01", event="deactivate", requested_at="2026-03-01T10:00:00Z"),
             event("02", terms_accepted="false"),
             event("03", requested_at="2026-03-03T11:00:00Z"),
             event("04", requested_at="2026-03-04T10:59:59.999999Z"),
@@ -56,6 +56,7 @@ def test_events_that_change_nothing_or_come_late(tmp_path: Path) -> None:
         ("2026-03", US, "S", "activation_late", "S 2026-03-04 12:00:00", "asked for at 2026-03-04 10:59:59.999999 UTC"),
         ("2026-03", US, "S", "activation_refused", "S 2026-03-02 12:00:00", "the terms were not accepted"),
         ("2026-03", US, "S", "activation_repeated", "S 2026-03-04 12:00:00", "it was enrolled already"),
+        ("2026-03", US, "S", "deactivation_late", "S 2026-03-01 12:00:00", "asked for at 2026-03-01 10:00:00 UTC"),
         ("2026-03", US, "S", "deactivation_outside", "S 2026-03-01 12:00:00", "it was not enrolled"),
     ]
 
@@ -95,10 +96,10 @@ def test_units_that_do_not_fit_their_order(tmp_path: Path) -> None:
             US,
             "S",
             "shipped_before_ordered",
-            "P1/1",
-            "shipped 2026-03-05 11:00:00, ordered 2026-03-05 12:00:00 UTC",
+            "P1",
+            "item 1 shipped 2026-03-05 11:00:00, ordered 2026-03-05 12:00:00 UTC",
         ),
-        ("2026-03", US, "S", "shipped_beyond_ordered", "many/1", "4 units shipped of 3 ordered"),
+        ("2026-03", US, "S", "shipped_beyond_ordered", "many", "item 1: 4 units shipped of 3 ordered"),
     ]
 
 

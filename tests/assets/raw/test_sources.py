@@ -102,6 +102,12 @@ def test_a_source_maps_skips_and_refuses(home):
     assert home.rows("select row_number, hour(purchased_at) from raw.order_items") == [(3, 11)]
 
 
+def test_what_is_skipped_need_not_be_readable(home):
+    sources = shop(home, ", case when n = 'x' then 'odd' end as skipped from input")
+    (done,) = home.load_file("shop_1.csv", SHOP + b"D,never,x\nE,never,5\n", sources=sources).loads
+    assert (done.rows_loaded, done.rows_skipped, done.rows_quarantined) == (3, 1, 1)
+
+
 def test_what_is_refused_and_skipped_is_refused(home):
     sources = shop(home, ", 'odd' as skipped, 'id: bad' as refused from input")
     (done,) = home.load_file("shop_1.csv", SHOP, sources=sources).loads
