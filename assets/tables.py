@@ -226,6 +226,8 @@ def make(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
 
     Returns the rows of each in scope. Raises `ChecksFailedError`, and then nothing is changed.
     """
+    for table in step:
+        _create(warehouse.con, table)
     with warehouse.transaction():
         counts = {table.full_name: _replace(warehouse.con, table) for table in step}
         failures = [failure for table in step for check in table.checks for failure in _failures(warehouse, check)]
@@ -234,17 +236,25 @@ def make(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
     return counts
 
 
-def _replace(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+def _create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+    """Make a view anew, and a table that does not exist yet, empty.
+
+    Before the transaction that fills it: DuckDB 2.0 finds no groups in the rows of a table that the same transaction
+    made from an empty query (docs/decisions).
+    """
     if table.is_view:
         con.execute(f"create or replace view {table.full_name} as {table.query}")
         comment_on(con, "view", table.full_name, table.description, table.columns)
-        return 0
-    parameters = {name: value for name, value in _instants(con).items() if f"${name}" in table.query}
-    if not _exists(con, table):
-        con.execute(f"create table {table.full_name} as select * from ({table.query}) limit 0", parameters)
+    elif not _exists(con, table):
+        con.execute(f"create table {table.full_name} as select * from ({table.query}) limit 0", _parameters(con, table))
         comment_on(con, "table", table.full_name, table.description, table.columns)
+
+
+def _replace(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    if table.is_view:
+        return 0
     con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
-    con.execute(f"insert into {table.full_name} by name {table.query}", parameters)
+    con.execute(f"insert into {table.full_name} by name {table.query}", _parameters(con, table))
     return con.execute(f"select count(*) from {table._in_scope}").fetchall()[0][0]
 
 
@@ -253,9 +263,10 @@ def _exists(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     return bool(con.execute(query, [table.schema, table.name]).fetchall())
 
 
-def _instants(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
+def _parameters(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:
+    """The instants that enclose the scope, those of them that the query names."""
     (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
-    return dict(zip(_PARAMETERS, row, strict=True))
+    return {name: value for name, value in zip(_PARAMETERS, row, strict=True) if f"${name}" in table.query}
 
 
 def _failures(warehouse: Warehouse, check: Check) -> list[Failure]:
