@@ -47,7 +47,8 @@ def main() -> None:
         size = ["--sellers", str(given.sellers), "--units", str(given.units), "--months", MONTHS]
         seconds, memory = timed([*CSBA, "generate", "--out", str(world), *size])
         size_mb = sum(path.stat().st_size for path in world.iterdir()) / 2**20
-        print(f"a world of {given.units:,} units, {given.sellers:,} sellers, {size_mb:,.0f} MB: {seconds:.1f} s, {memory:.0f} MB")
+        world_size = f"{given.units:,} units, {given.sellers:,} sellers, {size_mb:,.0f} MB"
+        print(f"a world of {world_size}: {seconds:.1f} s, {memory:.0f} MB")
         figures: dict[str, list[tuple[float, float]]] = {"by hand": [], "csba load": [], "csba run": []}
         for number in range(given.rounds):
             home = str(folder / f"home-{number}")
