@@ -1,17 +1,22 @@
-"""The tables that Python makes, as Dagster assets: raw rows from files, marketplaces, their calendar and terms."""
+"""The tables that Python makes, as Dagster assets.
 
-from collections.abc import Iterator
+Raw rows from files; marketplaces, their calendar, accounts and terms; and the lines of closed periods as known now.
+"""
+
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
 import dagster as dg
 
-from assets.core import calendar, marketplaces, terms
+from assets.billing import books
+from assets.billing.rerating import rerate
+from assets.core import accounts, calendar, marketplaces, terms
 from assets.raw.contracts import DATASETS, Dataset
 from assets.raw.loading import load
 from assets.raw.sources import read_sources
 from assets.settings import Settings
-from assets.sql_assets import Selection
+from assets.sql_assets import PERIODS, Selection
 from assets.warehouse import Warehouse
 
 ACCOUNTED = "every_row_read_is_accounted_for"
@@ -25,7 +30,7 @@ class Files(dg.Config):
 
 def python_assets() -> list[dg.AssetsDefinition]:
     """The definitions, in the order of the data."""
-    return [raw, core_marketplaces, core_calendar, core_terms]
+    return [raw, core_marketplaces, core_calendar, core_accounts, core_terms, billing_rerated_lines]
 
 
 def _raw_spec(dataset: Dataset) -> dg.AssetSpec:
@@ -90,7 +95,7 @@ def raw(
         raise dg.Failure(f"these files were refused, the others are loaded:\n{refused}", allow_retries=False)
 
 
-def _spec(name: str, description: str, columns: dict[str, tuple[str, str]], *deps: str) -> dg.AssetSpec:
+def _spec(name: str, description: str, columns: Mapping[str, tuple[str, str]], *deps: str) -> dg.AssetSpec:
     schema = dg.TableSchema(
         [dg.TableColumn(column, kind, description=meaning) for column, (kind, meaning) in columns.items()]
     )
@@ -98,7 +103,7 @@ def _spec(name: str, description: str, columns: dict[str, tuple[str, str]], *dep
         name.split("."),
         deps=[dep.split(".") for dep in deps],
         description=description,
-        group_name="core",
+        group_name=name.partition(".")[0],
         kinds={"duckdb", "table"},
         metadata={"dagster/column_schema": schema},
     )
@@ -120,6 +125,13 @@ def core_calendar(warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceP
     return dg.MaterializeResult(metadata={"dagster/row_count": rows})
 
 
+@dg.multi_asset(specs=[_spec("core.accounts", accounts.DESCRIPTION, accounts.COLUMNS)])
+def core_accounts(warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
+    """Read accounts.toml."""
+    rows = accounts.make_accounts(warehouse, accounts.read_accounts(settings.accounts))
+    return dg.MaterializeResult(metadata={"dagster/row_count": rows})
+
+
 @dg.multi_asset(
     name="core_terms",
     specs=[
@@ -133,7 +145,7 @@ def core_terms(
 ) -> Iterator[dg.MaterializeResult]:
     """Read the terms; a file that is refused stops a run of its marketplace, not of the others."""
     listed = marketplaces.read_marketplaces(settings.marketplaces)
-    cards, refused = terms.read_all_terms(settings.terms, listed)
+    cards, refused = terms.terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
     rows = terms.make_terms(warehouse, cards, listed)
     for name, count in rows.items():
         yield dg.MaterializeResult(
@@ -144,3 +156,43 @@ def core_terms(
     stopping = [at_fault[name] for name in selection.marketplaces or at_fault if name in at_fault]
     if stopping:
         raise dg.Failure("\n".join(stopping), allow_retries=False)
+
+
+RERATED = (
+    "billing.posted_lines",
+    "billing.rerated_lines",
+    "billing.rerating",
+    "billing.late_causes",
+    "billing.credits",
+)
+"""What earlier closes left, and what is known of it now."""
+
+
+@dg.multi_asset(
+    name="billing_rerated_lines",
+    specs=[
+        _spec(
+            name,
+            *books.TABLES[name],
+            *(f"raw.{dataset}" for dataset in DATASETS),
+            *("core.enrolments", "core.terms", "core.tiers", "core.calendar", "core.marketplaces_with_returns"),
+        )
+        for name in RERATED
+    ],
+    partitions_def=PERIODS,
+    can_subset=False,
+)
+def billing_rerated_lines(
+    warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings], selection: Selection
+) -> Iterator[dg.MaterializeResult]:
+    """Rate closed periods anew where rows came late, whichever period the run is about."""
+    listed = marketplaces.read_marketplaces(settings.marketplaces)
+    cards, _ = terms.terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
+    by_name = {card.marketplace_id: card for card in cards}
+    rated = rerate(warehouse, by_name, listed, selection.marketplaces or list(listed))
+    warehouse.counts["sellers_rerated"] = warehouse.counts.get("sellers_rerated", 0) + rated
+    for name in RERATED:
+        rows = warehouse.con.execute(f"select count(*) from {name}").fetchall()[0][0]
+        yield dg.MaterializeResult(
+            asset_key=name.split("."), metadata={"dagster/row_count": rows, "sellers_rerated": rated}
+        )

@@ -18,7 +18,7 @@ class Settings:
     home: Path
     """Everything made: `warehouse.duckdb`, `statements/`, Dagster's own files."""
     data: Path
-    """What it starts from: `marketplaces.csv`, `terms/`, `sources/`, `sample/`."""
+    """What it starts from: `marketplaces.csv`, `accounts.toml`, `terms/`, `sources/`, `sample/`."""
     terms: Path
     sources: Path
 
@@ -36,6 +36,11 @@ class Settings:
     def marketplaces(self) -> Path:
         """The list of marketplaces."""
         return self.data / "marketplaces.csv"
+
+    @property
+    def accounts(self) -> Path:
+        """The accounts of the journal."""
+        return self.data / "accounts.toml"
 
 
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:

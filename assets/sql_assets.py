@@ -19,9 +19,10 @@ PERIODS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m", end_
 
 
 class Selection(dg.ConfigurableResource):
-    """Which marketplaces a run is about; none named: all."""
+    """Which marketplaces a run is about (none named: all), and whether terms may price closed periods otherwise."""
 
     marketplaces: list[str] = []
+    reprice: bool = False
 
 
 def sql_assets() -> list[dg.AssetsDefinition]:

@@ -6,7 +6,8 @@ feeds DuckDB's comments, Dagster's metadata and the checks:
     -- One row per …                                the first line
     -- key: period, unit_id                         what tells rows apart; no two rows may share it
     -- column: outcome | why it is billed or not    a column's meaning and unit
-    -- kind: view                                   (optional) a view, not a table
+    -- kind: view                                   (optional) a view, not a table; or books, see below
+    -- period: posted_period                        (optional) the column that the scope's period is about
     -- check: name | predicate                      every row satisfies it; null counts as broken
     -- check: name | select …                       or: a query of the rows that break it, with their marketplace_id
     -- gate of: core.units                          (optional) made and checked with that table, in its transaction
@@ -14,7 +15,8 @@ feeds DuckDB's comments, Dagster's metadata and the checks:
 An entry goes on over lines indented by three spaces or more. A table whose key has a period is replaced period by
 period, any other as a whole; its checks look at the scope alone. In a query `scope` holds the marketplaces and periods
 that are being made (rows of core.calendar); `$first_instant` and `$last_instant` enclose them, `$quarter_instant`
-begins the earliest of their quarters, so that old rows need not be read.
+begins the earliest of their quarters, so that old rows need not be read. Books are what a closed period keeps for good:
+for them `scope` has the open periods only.
 
 Does not belong here: what any table means.
 """
@@ -30,7 +32,7 @@ from typing import Any
 
 import duckdb
 
-from assets.warehouse import Warehouse, comment_on
+from assets.warehouse import Warehouse, comment_on, exists
 
 FOLDER = Path(__file__).parent
 SCHEMAS = ("core", "billing", "audit")
@@ -39,7 +41,7 @@ CALENDAR = "core.calendar"
 UNKNOWN = "unknown"
 """The marketplace of rows that have none; its periods are months in UTC (domain.md, "Units")."""
 
-_ENTRY = re.compile(r"^(?P<key>column|key|kind|check|gate of):\s*(?P<value>.*)$")
+_ENTRY = re.compile(r"^(?P<key>column|key|kind|period|check|gate of):\s*(?P<value>.*)$")
 _PARAMETERS = ("first_instant", "last_instant", "quarter_instant")
 
 
@@ -95,6 +97,10 @@ class Table:
     is_view: bool
     rules: tuple[tuple[str, str], ...]
     gate_of: str | None
+    is_books: bool = False
+    """Whether its rows of a closed period are never touched."""
+    period_column: str = "period"
+    """The column that says which period of the scope a row is in."""
 
     @property
     def full_name(self) -> str:
@@ -129,12 +135,15 @@ class Table:
     @property
     def is_by_period(self) -> bool:
         """Whether it is replaced period by period; else as a whole."""
-        return "period" in self.key
+        return self.period_column in self.key
 
     @property
     def _in_scope(self) -> str:
-        columns = "period, marketplace_id" if self.is_by_period else "marketplace_id"
-        return f"{self.full_name} as {self.name} where ({columns}) in (select ({columns}) from scope)"
+        if self.is_by_period:
+            rows = f"({self.period_column}, marketplace_id) in (select (period, marketplace_id) from scope)"
+        else:
+            rows = "marketplace_id in (select marketplace_id from scope)"
+        return f"{self.full_name} as {self.name} where {rows}"
 
 
 def read_table(path: Path) -> Table:
@@ -150,7 +159,7 @@ def read_table(path: Path) -> Table:
             entries.append(line.strip())
     if not entries or not entries[0].startswith("One row per "):
         raise ValueError(f"{path.name}: the first line says `-- One row per …`")
-    found: dict[str, list[str]] = {key: [] for key in ("column", "key", "kind", "check", "gate of")}
+    found: dict[str, list[str]] = {key: [] for key in ("column", "key", "kind", "period", "check", "gate of")}
     description = []
     for entry in entries:
         known = _ENTRY.match(entry)
@@ -168,6 +177,8 @@ def read_table(path: Path) -> Table:
         key=tuple(part.strip() for part in found["key"][0].split(",")),
         columns=dict(_two_parts(path, value) for value in found["column"]),
         is_view=found["kind"] == ["view"],
+        is_books=found["kind"] == ["books"],
+        period_column=next(iter(found["period"]), "period"),
         rules=tuple(_two_parts(path, value) for value in found["check"]),
         gate_of=next(iter(found["gate of"]), None),
     )
@@ -196,6 +207,11 @@ def steps() -> Sequence[tuple[Table, ...]]:
     ]
 
 
+def step_of(name: str) -> tuple[Table, ...]:
+    """The table of that full name, with its gates."""
+    return next(step for step in steps() if step[0].full_name == name)
+
+
 def set_scope(warehouse: Warehouse, period: str, marketplaces: Iterable[str] = ()) -> list[str]:
     """Make `scope`: a period of the marketplaces named, or of all, and always of those rows that have none.
 
@@ -206,34 +222,57 @@ def set_scope(warehouse: Warehouse, period: str, marketplaces: Iterable[str] = (
     for marketplace in wanted:
         if marketplace not in listed:
             raise ValueError(f"marketplace {marketplace!r} is not listed in marketplaces.csv")
-    warehouse.con.execute(
-        """
-        create or replace temp table scope as
-        select marketplace_id, period, starts_at, ends_at, quarter_starts_at
-        from core.calendar
-        where period = ? and list_contains(?, marketplace_id)
-        order by marketplace_id""",
-        [period, [*(wanted or listed), UNKNOWN]],
-    )
-    chosen = [row[0] for row in warehouse.con.execute("select marketplace_id from scope").fetchall()]
+    chosen = choose(warehouse.con, [(period, marketplace) for marketplace in (*(wanted or listed), UNKNOWN)])
     if not chosen:
         raise ValueError(f"{period!r} is no billing period; one is written like 2026-10")
     return chosen
 
 
-def make(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
+def choose(con: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[str, str]]) -> list[str]:
+    """Make `scope`: some periods and marketplaces; returns the marketplaces."""
+    con.execute(
+        """
+        create or replace temp table chosen as
+        select marketplace_id, period, starts_at, ends_at, quarter_starts_at
+        from core.calendar
+        where list_contains(?, struct_pack(period := period, marketplace_id := marketplace_id))
+        order by marketplace_id, period""",
+        [[{"period": period, "marketplace_id": marketplace} for period, marketplace in pairs]],
+    )
+    _narrow(con, only_open=False)
+    return [row[0] for row in con.execute("select distinct marketplace_id from chosen order by all").fetchall()]
+
+
+def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) -> dict[str, int]:
     """Make the tables of a step anew for what is in scope, in one transaction, and check them before it commits.
 
-    Returns the rows of each in scope. Raises `ChecksFailedError`, and then nothing is changed.
+    Books keep their rows of closed periods, unless they are made aside. Returns the rows of each in scope. Raises
+    `ChecksFailedError`, and then nothing is changed.
     """
     for table in step:
         _create(warehouse.con, table)
+    if not step[0].is_view:
+        _narrow(warehouse.con, only_open=step[0].is_books and not aside)
     with warehouse.transaction():
-        counts = {table.full_name: _replace(warehouse.con, table) for table in step}
-        failures = [failure for table in step for check in table.checks for failure in _failures(warehouse, check)]
-        if failures:
-            raise ChecksFailedError(failures)
+        return replace_and_check(warehouse, step)
+
+
+def replace_and_check(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
+    """Within a transaction: replace what is in scope, whatever it is, and check it; the tables exist.
+
+    Returns the rows of each. Raises `ChecksFailedError`, which must end the transaction.
+    """
+    counts = {table.full_name: _replace(warehouse.con, table) for table in step}
+    failures = [failure for table in step for check in table.checks for failure in _failures(warehouse, check)]
+    if failures:
+        raise ChecksFailedError(failures)
     return counts
+
+
+def _narrow(con: duckdb.DuckDBPyConnection, *, only_open: bool) -> None:
+    """Make `scope` of what was chosen."""
+    closed = "anti join billing.closes using (period, marketplace_id)" if only_open else ""
+    con.execute(f"create or replace temp table scope as select chosen.* from chosen {closed} order by all")
 
 
 def _create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
@@ -245,7 +284,7 @@ def _create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     if table.is_view:
         con.execute(f"create or replace view {table.full_name} as {table.query}")
         comment_on(con, "view", table.full_name, table.description, table.columns)
-    elif not _exists(con, table):
+    elif not exists(con, table.full_name):
         con.execute(f"create table {table.full_name} as select * from ({table.query}) limit 0", _parameters(con, table))
         comment_on(con, "table", table.full_name, table.description, table.columns)
 
@@ -256,11 +295,6 @@ def _replace(con: duckdb.DuckDBPyConnection, table: Table) -> int:
     con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
     con.execute(f"insert into {table.full_name} by name {table.query}", _parameters(con, table))
     return con.execute(f"select count(*) from {table._in_scope}").fetchall()[0][0]
-
-
-def _exists(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
-    query = "select 1 from duckdb_tables() where schema_name = ? and table_name = ? and not temporary"
-    return bool(con.execute(query, [table.schema, table.name]).fetchall())
 
 
 def _parameters(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:

@@ -7,7 +7,8 @@ a row means, and never the clock: whoever calls says what time it is.
 import fcntl
 import json
 import os
-from collections.abc import Generator, Iterable, Mapping, Sequence
+import time
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -17,10 +18,11 @@ from typing import Any
 import duckdb
 
 FILE = "warehouse.duckdb"
+SECONDS_BETWEEN_TRIES = 0.2
 SCHEMAS = ("raw", "in_force", "core", "billing", "audit")
 """`in_force` holds a view per dataset: the version of every key in force, as of the load that is being looked at."""
 
-BOOKS = """
+ACCOUNTS_OF_LOADS = """
 create table if not exists raw.superseded (
     dataset varchar not null, file_id bigint not null, row_number bigint not null, load_id bigint not null
 );
@@ -99,8 +101,11 @@ class Warehouse:
         """The greatest load id, 0 before the first."""
         return self.con.execute("select coalesce(max(load_id), 0) from audit.files").fetchall()[0][0]
 
-    def show_as_of(self, load_id: int) -> None:
-        """Point the views `in_force.<dataset>` at what was known after that load; everything derived reads them."""
+    def show_as_of(self, load_id: int, raw: str = "raw") -> None:
+        """Point the views `in_force.<dataset>` at what was known after that load; everything derived reads them.
+
+        `raw` is the schema of the raw rows, for tables that are made in another database (`aside.py`).
+        """
         from assets.raw.contracts import DATASETS
 
         for dataset in DATASETS.values():
@@ -108,10 +113,10 @@ class Warehouse:
             self.con.execute(f"""
                 create or replace view in_force.{dataset.name} as
                 select {columns}, load_id, file_id, row_number
-                from raw.{dataset.name} as version
+                from {raw}.{dataset.name} as version
                 where load_id <= {load_id}
                   and not exists (
-                      from raw.superseded as beaten
+                      from {raw}.superseded as beaten
                       where beaten.dataset = '{dataset.name}'
                         and beaten.load_id <= {load_id}
                         and beaten.file_id = version.file_id
@@ -131,9 +136,9 @@ class Warehouse:
             raise
         self.con.execute("commit")
 
-    def rows(self, query: str, parameters: Iterable[Any] = ()) -> list[dict[str, Any]]:
+    def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows of a query as dicts; for small results."""
-        result = self.con.execute(query, list(parameters))
+        result = self.con.execute(query, parameters)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
 
@@ -146,7 +151,7 @@ def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False
     home, unless told to wait. The lock is the operating system's: it dies with its process.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with _lock(home, holder, now, wait), _connect(home, read_only=False) as con:
+    with _lock(home, holder, now, wait), _connect(home, read_only=False, wait=wait) as con:
         warehouse = Warehouse(home, con)
         _make_schemas(warehouse)
         yield warehouse
@@ -161,6 +166,21 @@ def read_warehouse(home: Path) -> Generator[Warehouse]:
         yield Warehouse(home, con)
 
 
+def attach_for_reading(con: duckdb.DuckDBPyConnection, home: Path, name: str) -> None:
+    """Show the warehouse of a home to another database, which is set up as the warehouse's own connection is.
+
+    Raises `WarehouseMissingError`, or `WarehouseBusyError` while somebody writes.
+    """
+    if not (home / FILE).exists():
+        raise WarehouseMissingError(f"nothing has been loaded into {home} yet")
+    _set_up(con)
+    spill = str(home / "spill").replace("'", "''")
+    con.execute(f"set temp_directory = '{spill}'")
+    path = str(home / FILE).replace("'", "''")
+    with _saying_who_is_busy(home):
+        con.execute(f"attach '{path}' as {name} (read_only)")
+
+
 def replace_table(
     con: duckdb.DuckDBPyConnection,
     table: str,
@@ -171,14 +191,30 @@ def replace_table(
     """Make a small table anew from rows of Python; `columns` gives each one's type and meaning, in order."""
     import polars as pl
 
-    con.execute(
-        f"create or replace table {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in columns.items())})"
-    )
-    comment_on(con, "table", table, description, {name: meaning for name, (_, meaning) in columns.items()})
+    con.execute(f"drop table if exists {table}")
+    make_table(con, table, description, columns)
     if rows:
         con.register("rows_to_keep", pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None))
         con.execute(f"insert into {table} by name from rows_to_keep")
         con.unregister("rows_to_keep")
+
+
+def make_table(
+    con: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, tuple[str, str]]
+) -> None:
+    """Make a table, empty, if there is none; `columns` gives each one's type and meaning, in order."""
+    if exists(con, table):
+        return
+    con.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in columns.items())})")
+    comment_on(con, "table", table, description, {name: meaning for name, (_, meaning) in columns.items()})
+
+
+def exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
+    """Whether there is a table `schema.name` in the current database."""
+    query = """
+        select 1 from duckdb_tables()
+        where database_name = current_database() and schema_name = ? and table_name = ? and not temporary"""
+    return bool(con.execute(query, table.split(".")).fetchall())
 
 
 def comment_on(
@@ -194,18 +230,38 @@ def comment_on(
         con.execute(f"comment on column {name}.{column} is {quoted(meaning)}")
 
 
-def _connect(home: Path, *, read_only: bool) -> duckdb.DuckDBPyConnection:
-    try:
-        con = duckdb.connect(str(home / FILE), read_only=read_only)
-    except duckdb.IOException as error:
-        if "lock" not in str(error):
-            raise
-        raise WarehouseBusyError(_busy(home, _holder(home) if read_only else "")) from error
+def _connect(home: Path, *, read_only: bool, wait: bool = False) -> duckdb.DuckDBPyConnection:
+    """Readers do not take the home's lock: a writer can meet one in the file itself, and it them."""
+    while True:
+        try:
+            with _saying_who_is_busy(home):
+                con = duckdb.connect(str(home / FILE), read_only=read_only)
+            break
+        except WarehouseBusyError:
+            if not wait:
+                raise
+        time.sleep(SECONDS_BETWEEN_TRIES)
+    _set_up(con)
+    return con
+
+
+def _set_up(con: duckdb.DuckDBPyConnection) -> None:
     con.execute("set timezone = 'UTC'")
     con.execute("set preserve_insertion_order = true")
     con.execute("set enable_progress_bar = false")
     con.execute("set autoinstall_known_extensions = false")
-    return con
+
+
+@contextmanager
+def _saying_who_is_busy(home: Path) -> Generator[None]:
+    """Tell from other errors that another process has the file open."""
+    try:
+        yield
+    except duckdb.IOException as error:
+        if "lock" not in str(error):
+            raise
+        holder = _holder(home)
+        raise WarehouseBusyError(_busy(home, "" if f"process {os.getpid()}," in holder else holder)) from error
 
 
 @contextmanager
@@ -234,13 +290,15 @@ def _busy(home: Path, holder: str) -> str:
 
 
 def _make_schemas(warehouse: Warehouse) -> None:
+    from assets.billing.books import make_books
     from assets.raw.contracts import DATASETS
 
     con = warehouse.con
     with warehouse.transaction():
         for schema in SCHEMAS:
             con.execute(f"create schema if not exists {schema}")
-        con.execute(BOOKS)
+        con.execute(ACCOUNTS_OF_LOADS)
+        make_books(con)
         for dataset in DATASETS.values():
             columns = ", ".join(f"{name} {kind}" for name, kind in dataset.columns.items())
             con.execute(

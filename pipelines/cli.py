@@ -6,7 +6,7 @@ unusable input or arguments, one refused file among others included. What a comm
 
 import sys
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,8 +21,10 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.progress import Progress
 
+    from assets.core.marketplaces import Marketplace
     from assets.raw.loading import LoadReport
     from assets.warehouse import Warehouse
+    from pipelines.running import RunReport
 
 CHECK_FAILED, UNUSABLE = 1, 2
 
@@ -44,6 +46,12 @@ class Periods(click.ParamType):
 
 PERIODS = Periods()
 
+WAIT = click.option("--wait", is_flag=True, help="Wait for another command on this home instead of giving up.")
+MARKETPLACES = click.option(
+    "--marketplace", "marketplaces", multiple=True, metavar="ID", help="Only this one; may be repeated."
+)
+BY = click.option("--by", required=True, metavar="NAME", help="Who answers for it.")
+
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="csba-billing")
@@ -56,11 +64,12 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
-def load(paths: tuple[Path, ...]) -> None:
+@WAIT
+def load(paths: tuple[Path, ...], wait: bool) -> None:
     """Load new files and folders, once each by content."""
     started = time.monotonic()
     places, console = settings(), _console()
-    with _open(places, "csba load") as warehouse:
+    with _open(places, "csba load", wait=wait) as warehouse:
         report = _load(console, warehouse, places, paths)
     console.print(f"{len(report.loads):,} loads in {time.monotonic() - started:.1f} s; warehouse: {places.warehouse}")
     sys.exit(UNUSABLE if report.refusals else 0)
@@ -68,13 +77,110 @@ def load(paths: tuple[Path, ...]) -> None:
 
 @cli.command()
 @click.argument("periods", metavar="PERIOD", type=PERIODS)
-@click.option("--marketplace", "marketplaces", multiple=True, metavar="ID", help="Only this one; may be repeated.")
-def run(periods: list[str], marketplaces: tuple[str, ...]) -> None:
-    """Bring a period (2026-10, or 2026-07..2026-10) up to date: its tables, checks and draft statements."""
+@MARKETPLACES
+@click.option("--reprice", is_flag=True, help="Let changed terms price closed periods anew, and book the difference.")
+@WAIT
+def run(periods: list[str], marketplaces: tuple[str, ...], reprice: bool, wait: bool) -> None:
+    """Bring a period (2026-10, or 2026-07..2026-10) up to date: its tables, checks and draft statements.
+
+    Late rows of closed periods are rated anew and booked as adjustments in the first open period.
+    """
     places, console = settings(), _console()
-    with _open(places, f"csba run {_shown(periods)}") as warehouse:
-        code = _run(console, warehouse, places, periods, marketplaces)
+    with _open(places, f"csba run {_shown(periods)}", wait=wait) as warehouse:
+        code = _run(console, warehouse, places, periods, marketplaces, reprice=reprice)
     sys.exit(code)
+
+
+@cli.command()
+@click.argument("periods", metavar="PERIOD", type=PERIODS)
+@MARKETPLACES
+@BY
+@click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal.")
+@WAIT
+def close(periods: list[str], marketplaces: tuple[str, ...], by: str, yes: bool, wait: bool) -> None:
+    """Shut the books of a period that has ended: brings it up to date, shows what will be frozen, asks, freezes it."""
+    period = _one(periods)
+    if not by.strip():
+        raise click.UsageError("--by is the name of whoever answers for the close")
+    if not yes and not sys.stdin.isatty():
+        raise click.UsageError("without a terminal there is nobody to ask: closing needs --yes")
+    places, console = settings(), _console()
+    with _open(places, f"csba close {period}", wait=wait) as warehouse:
+        code = _close(console, warehouse, places, period, marketplaces, by=by.strip(), yes=yes)
+    sys.exit(code)
+
+
+@cli.command()
+@click.argument("periods", metavar="PERIOD", type=PERIODS)
+@MARKETPLACES
+def reproduce(periods: list[str], marketplaces: tuple[str, ...]) -> None:
+    """Make a closed period again as it was closed, and say whether it is the same; exit code 1 if not."""
+    from assets.version import code_version
+    from pipelines.reproducing import reproduce as make_again
+    from pipelines.summary import show_reproduction
+
+    console, found = _console(), []
+    for period in periods:
+        found += make_again(settings().home, period, code_version(), marketplaces)
+    if not found:
+        raise click.UsageError(f"{_shown(periods)} is not closed")
+    for each in found:
+        show_reproduction(console, each)
+    sys.exit(CHECK_FAILED if any(each.differences for each in found) else 0)
+
+
+@cli.command(context_settings={"ignore_unknown_options": True})
+@click.argument("seller")
+@click.argument("amount", metavar="AMOUNT")
+@click.option("--marketplace", "marketplace_id", required=True, metavar="ID", help="Where.")
+@click.option("--for", "periods", required=True, type=PERIODS, help="The closed period that it is about.")
+@click.option("--reason", required=True, help="Why, as the statement says it.")
+@BY
+@WAIT
+def credit(seller: str, amount: str, marketplace_id: str, periods: list[str], reason: str, by: str, wait: bool) -> None:
+    """Grant a seller an amount (a dispute, goodwill), booked in the first open period; a negative one takes it back."""
+    from decimal import Decimal, InvalidOperation
+
+    from assets.core.marketplaces import read_marketplaces
+    from pipelines.crediting import Credit, CreditError, grant
+
+    places, console = settings(), _console()
+    listed = read_marketplaces(places.marketplaces)
+    if marketplace_id not in listed:
+        raise click.UsageError(f"marketplace {marketplace_id!r} is not listed; there are {', '.join(listed)}")
+    try:
+        number = Decimal(amount)
+    except InvalidOperation:
+        raise click.UsageError(f"{amount!r} is no amount; one is written 12.50") from None
+    granted = Credit(seller, listed[marketplace_id], _one(periods), number, reason, by)
+    with _open(places, f"csba credit {granted.period}", wait=wait) as warehouse:
+        try:
+            posted, is_new = grant(warehouse, granted, _now())
+        except CreditError as error:
+            raise click.UsageError(str(error)) from error
+    said = "granted" if is_new else "was granted before; nothing changed"
+    console.print(
+        f"{granted.credit_id} {said}: {number} {granted.marketplace.currency}, booked in {posted}", soft_wrap=True
+    )
+    if is_new:
+        console.print(f"Next: csba run {posted}")
+
+
+@cli.command()
+@click.argument("periods", metavar="PERIOD", type=PERIODS)
+@click.option("--format", "form", default="csv", show_default=True, type=click.Choice(["csv", "beancount"]))
+@click.option("--marketplace", "marketplace_id", metavar="ID", help="Only this one.")
+@click.option(
+    "--out", type=click.File("w", encoding="utf-8", lazy=True), default="-", help="A file; else the terminal."
+)
+def journal(periods: list[str], form: str, marketplace_id: str | None, out: Any) -> None:
+    """Print the journal of closed periods for the accounting system."""
+    from assets.warehouse import read_warehouse
+    from pipelines.journalling import write_journal
+
+    with read_warehouse(settings().home) as warehouse:
+        entries = write_journal(warehouse, periods, marketplace_id, form, out)
+    click.echo(f"{entries:,} entries", err=True)
 
 
 @cli.command()
@@ -215,11 +321,15 @@ def _quarantined(warehouse: "Warehouse", load_id: int) -> list[dict[str, Any]]:
 
 
 def _run(
-    console: "Console", warehouse: "Warehouse", places: Settings, periods: Sequence[str], marketplaces: Sequence[str]
+    console: "Console",
+    warehouse: "Warehouse",
+    places: Settings,
+    periods: Sequence[str],
+    marketplaces: Sequence[str],
+    *,
+    reprice: bool = False,
 ) -> int:
     from assets.core.marketplaces import read_marketplaces
-    from pipelines.running import PeriodError
-    from pipelines.running import run as run_periods
     from pipelines.summary import show_run
 
     started = time.monotonic()
@@ -227,18 +337,7 @@ def _run(
     unlisted = [name for name in marketplaces if name not in listed]
     if unlisted:
         raise click.UsageError(f"marketplace {unlisted[0]!r} is not listed; there are {', '.join(listed)}")
-    with _progress(console) as bar:
-        task = bar.add_task(_shown(periods), total=None)
-
-        def show(period: str, step: str, done: int, total: int) -> None:
-            everything = total * len(periods)
-            completed = periods.index(period) * total + done
-            bar.update(task, description=f"{period} {step.replace('__', '.')}", completed=completed, total=everything)
-
-        try:
-            report = run_periods(warehouse, places, periods, listed=listed, marketplaces=marketplaces, progress=show)
-        except PeriodError as error:
-            raise click.UsageError(str(error)) from error
+    report = _bring_up_to_date(console, warehouse, places, periods, listed, marketplaces, reprice=reprice)
     for mistake in report.refused_terms:
         _complain(f"{mistake}; the other marketplaces are billed")
     for period, reasons in report.stopped.items():
@@ -248,7 +347,8 @@ def _run(
     if report.periods:
         show_run(console, warehouse, report.periods)
         folder = places.statements / (report.periods[0] if len(periods) == 1 else "")
-        console.print(f"{warehouse.counts.get('statements', 0):,} draft statements in {folder}", soft_wrap=True)
+        written = warehouse.counts.get("statements", 0)
+        console.print(f"{written:,} {'statement' if written == 1 else 'statements'} in {folder}", soft_wrap=True)
     console.print(
         f"{_shown(periods)}: {time.monotonic() - started:.1f} s; warehouse: {places.warehouse}", soft_wrap=True
     )
@@ -257,13 +357,109 @@ def _run(
     return UNUSABLE if report.refused_terms else 0
 
 
+def _bring_up_to_date(
+    console: "Console",
+    warehouse: "Warehouse",
+    places: Settings,
+    periods: Sequence[str],
+    listed: "Mapping[str, Marketplace]",
+    marketplaces: Sequence[str],
+    *,
+    reprice: bool = False,
+) -> "RunReport":
+    from pipelines.running import PeriodError
+    from pipelines.running import run as run_periods
+
+    with _progress(console) as bar:
+        task = bar.add_task(_shown(periods), total=None)
+
+        def show(period: str, step: str, done: int, total: int) -> None:
+            everything = total * len(periods)
+            completed = periods.index(period) * total + done
+            bar.update(task, description=f"{period} {step.replace('__', '.')}", completed=completed, total=everything)
+
+        try:
+            return run_periods(
+                warehouse,
+                places,
+                periods,
+                listed=listed,
+                marketplaces=marketplaces,
+                reprice=reprice,
+                progress=show,
+            )
+        except PeriodError as error:
+            raise click.UsageError(str(error)) from error
+
+
+def _close(
+    console: "Console",
+    warehouse: "Warehouse",
+    places: Settings,
+    period: str,
+    marketplaces: Sequence[str],
+    *,
+    by: str,
+    yes: bool,
+) -> int:
+    from assets.core.marketplaces import read_marketplaces
+    from assets.core.terms import terms_for_a_run
+    from assets.version import code_version
+    from pipelines.closing import CloseError, close, preview, to_close
+    from pipelines.summary import show_close, show_preview, show_run
+    from reports.statement import write_statements
+
+    listed = read_marketplaces(places.marketplaces)
+    unlisted = [name for name in marketplaces if name not in listed]
+    if unlisted:
+        raise click.UsageError(f"marketplace {unlisted[0]!r} is not listed; there are {', '.join(listed)}")
+    try:
+        due, already = to_close(warehouse, period, listed, marketplaces, _now())
+    except CloseError as error:
+        raise click.UsageError(str(error)) from error
+    write_statements(warehouse.con, [(period, name) for name in already], places.statements)
+    for name in already:
+        console.print(f"{period} of {listed[name].country} ({name}) is closed already; nothing changed", soft_wrap=True)
+    if not due:
+        if not already:
+            raise click.UsageError(f"there is nothing to close in {period}: nothing of it was loaded")
+        return 0
+    report = _bring_up_to_date(console, warehouse, places, [period], listed, due)
+    for mistake in (*report.refused_terms, *report.stopped.get(period, ())):
+        _complain(f"{period} cannot be closed: {mistake}")
+    if report.stopped:
+        return CHECK_FAILED
+    if report.refused_terms:
+        warehouse.failures.extend(report.refused_terms)
+        return UNUSABLE
+    show_run(console, warehouse, [period])
+    show_preview(console, period, [preview(warehouse, period, listed[name]) for name in due])
+    if not yes and not click.confirm(f"Close {period} of {', '.join(listed[name].country for name in due)} for good?"):
+        console.print("Nothing was closed.")
+        return 0
+    cards, _ = terms_for_a_run(warehouse.con, places.terms, listed)
+    close(
+        warehouse,
+        places,
+        period,
+        [listed[name] for name in due],
+        {card.marketplace_id: card for card in cards},
+        by=by,
+        now=_now(),
+        code_version=code_version(),
+    )
+    show_close(console, warehouse, period, due)
+    console.print(f"The final statements lie in {places.statements / period}", soft_wrap=True)
+    return 0
+
+
 @contextmanager
-def _open(places: Settings, command: str) -> Generator["Warehouse"]:
+def _open(places: Settings, command: str, *, wait: bool = False) -> Generator["Warehouse"]:
     """The home's warehouse, for this command alone, with the run kept in `audit.runs`."""
     from assets.version import code_version
     from assets.warehouse import open_warehouse
 
-    with open_warehouse(places.home, holder=command, now=_now()) as warehouse:
+    with open_warehouse(places.home, holder=command, now=_now(), wait=wait) as warehouse:
         warehouse.begin_run(command, now=_now(), code_version=code_version())
         try:
             yield warehouse
@@ -310,6 +506,12 @@ def _progress(console: "Console") -> Generator["Progress"]:
         yield bar
 
 
+def _one(periods: Sequence[str]) -> str:
+    if len(periods) != 1:
+        raise click.UsageError(f"one period at a time, not {_shown(periods)}")
+    return periods[0]
+
+
 def _shown(periods: Sequence[str]) -> str:
     return periods[0] if len(periods) == 1 else f"{periods[0]}..{periods[-1]}"
 
@@ -324,11 +526,13 @@ def _now() -> datetime:
 
 def _mistakes() -> tuple[type[Exception], ...]:
     """What a user can mend: told in a sentence, never with a traceback."""
+    from assets.core.accounts import AccountsError
     from assets.core.marketplaces import MarketplacesError
     from assets.raw.sources import SourceError
     from assets.warehouse import WarehouseBusyError, WarehouseMissingError
+    from pipelines.closing import CloseError
 
-    return MarketplacesError, SourceError, WarehouseBusyError, WarehouseMissingError, OSError
+    return CloseError, AccountsError, MarketplacesError, SourceError, WarehouseBusyError, WarehouseMissingError, OSError
 
 
 def main() -> None:

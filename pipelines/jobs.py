@@ -1,17 +1,25 @@
-"""The jobs: load files, and the billing month, partitioned by period; and the statements as the last asset of a month.
+"""The jobs: load files, the billing month and its close, by period; and a month's last assets, statements and closes.
 
 Every step runs in one process, because the warehouse has one writer.
 """
 
+from datetime import UTC, datetime
+
 import dagster as dg
 
+from assets.billing import books
+from assets.core.marketplaces import read_marketplaces
+from assets.core.terms import terms_for_a_run
 from assets.settings import Settings
 from assets.sql_assets import PERIODS, Selection
 from assets.tables import set_scope
+from assets.version import code_version
 from assets.warehouse import Warehouse
+from pipelines.closing import CloseError, close, to_close
 from reports.statement.writing import write_statements
 
 STATEMENTS = dg.AssetKey(["reports", "statements"])
+CLOSES = dg.AssetKey(["billing", "closes"])
 
 
 @dg.multi_asset(
@@ -21,6 +29,7 @@ STATEMENTS = dg.AssetKey(["reports", "statements"])
             deps=[
                 ["billing", "statements"],
                 ["billing", "fee_lines"],
+                ["billing", "adjustments"],
                 ["billing", "performance"],
                 ["core", "units"],
                 ["core", "contacts"],
@@ -62,6 +71,52 @@ def reports_statements(
     )
 
 
+class Closing(dg.Config):
+    """Who answers for a close."""
+
+    by: str
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            CLOSES,
+            deps=[
+                *(STATEMENTS, ["billing", "statements"], ["billing", "adjustments"], ["billing", "fee_lines"]),
+                *(["audit", "unit_balance"], ["audit", "contact_balance"], ["audit", "exceptions"]),
+                ["core", "accounts"],
+            ],
+            description=f"{books.TABLES['billing.closes'][0]} Freezes the period: made by the job close_month alone.",
+            group_name="billing",
+            kinds={"duckdb", "table"},
+        )
+    ],
+    partitions_def=PERIODS,
+)
+def billing_closes(
+    context: dg.AssetExecutionContext,
+    config: Closing,
+    warehouse: dg.ResourceParam[Warehouse],
+    settings: dg.ResourceParam[Settings],
+    selection: Selection,
+) -> dg.MaterializeResult:
+    """Close the period of the marketplaces selected, if every check before it held."""
+    listed, now = read_marketplaces(settings.marketplaces), datetime.now(UTC).replace(tzinfo=None)
+    period = context.partition_key
+    try:
+        due, already = to_close(warehouse, period, listed, selection.marketplaces, now)
+        cards, _ = terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
+        by_name = {card.marketplace_id: card for card in cards}
+        marketplaces = [listed[name] for name in due]
+        close(warehouse, settings, period, marketplaces, by_name, by=config.by, now=now, code_version=code_version())
+    except CloseError as error:
+        warehouse.failures.append(str(error))
+        raise dg.Failure(str(error), allow_retries=False) from error
+    return dg.MaterializeResult(
+        metadata={"closed": ", ".join(due) or "none", "closed_already": ", ".join(already) or "none"}
+    )
+
+
 load_files = dg.define_asset_job(
     "load_files",
     selection=dg.AssetSelection.groups("raw"),
@@ -71,7 +126,14 @@ load_files = dg.define_asset_job(
 
 billing_month = dg.define_asset_job(
     "billing_month",
+    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw") - dg.AssetSelection.assets(CLOSES),
+    executor_def=dg.in_process_executor,
+    description="Bring a period's tables and draft statements up to date, with adjustments of closed periods.",
+)
+
+close_month = dg.define_asset_job(
+    "close_month",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw"),
     executor_def=dg.in_process_executor,
-    description="Bring a period's tables and draft statements up to date.",
+    description="Bring a period up to date and, if every check holds, shut its books. Config: who answers for it.",
 )

@@ -7,12 +7,13 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 from uuid import uuid4
 
 import dagster as dg
 
 from assets.core.marketplaces import Marketplace
-from assets.core.terms import read_all_terms
+from assets.core.terms import terms_for_a_run
 from assets.raw.contracts import DATASETS
 from assets.settings import Settings
 from assets.sql_assets import PERIODS
@@ -60,9 +61,13 @@ def run(
     *,
     listed: Mapping[str, Marketplace],
     marketplaces: Sequence[str] = (),
+    reprice: bool = False,
     progress: Progress = lambda *_: None,
 ) -> RunReport:
     """Bring periods up to date, for the marketplaces named or for all. `listed` are those of marketplaces.csv.
+
+    Of closed periods the rows are, and what is booked for them in the first open one; their books stay. `reprice` lets
+    terms price closed periods otherwise than they were, which is then booked.
 
     Raises `PeriodError` for one that has not begun, or that lies before the first that is kept.
     """
@@ -77,7 +82,9 @@ def run(
         if dataset.is_optional and not warehouse.rows(f"select 1 from raw.{name} limit 1")
     ]
     chosen = list(marketplaces or listed)
-    for error in read_all_terms(settings.terms, listed)[1]:
+    for error in terms_for_a_run(warehouse.con, settings.terms, listed, reprice=reprice)[1]:
+        if error.marketplace_id is not None and error.marketplace_id not in chosen:
+            continue
         report.refused_terms.append(str(error))
         chosen = [name for name in chosen if name != error.marketplace_id]
     job = build_definitions(
@@ -87,7 +94,8 @@ def run(
         for period in periods:
             remaining = list(chosen)
             while remaining:
-                failed, reason = _run_once(job, instance, warehouse, period, remaining, progress)
+                selection = {"marketplaces": remaining, "reprice": reprice}
+                failed, reason = _run_once(job, instance, warehouse, period, selection, progress)
                 if reason is None:
                     report.periods.append(period)
                     break
@@ -103,7 +111,7 @@ def _run_once(
     instance: dg.DagsterInstance,
     warehouse: Warehouse,
     period: str,
-    marketplaces: Sequence[str],
+    selection: Mapping[str, Any],
     progress: Progress,
 ) -> tuple[frozenset[str], str | None]:
     """Run the job; returns the marketplaces at fault and the reason, if it failed."""
@@ -125,7 +133,7 @@ def _run_once(
         instance=instance,
         raise_on_error=False,
         run_config={
-            "resources": {"selection": {"config": {"marketplaces": list(marketplaces)}}},
+            "resources": {"selection": {"config": dict(selection)}},
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },
     )

@@ -3,7 +3,7 @@
 Everything is read from the published tables; nothing is computed here but sums.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -12,7 +12,9 @@ from rich.table import Table
 from rich.text import Text
 
 from assets.warehouse import Warehouse
+from pipelines.closing import Preview
 from pipelines.printing import new_table, show_table
+from pipelines.reproducing import Reproduction
 
 OUTCOMES = (
     "chargeable",
@@ -107,7 +109,7 @@ def _totals(console: Console, warehouse: Warehouse, periods: Sequence[str], titl
         of_currency = [row for row in rows if row["currency"] == currency]
         if len(of_currency) > 1:
             _add_total(table, "all", of_currency)
-    show_table(console, f"Drafts for {title} (illustrative fees, net of tax)", table)
+    show_table(console, f"Statements for {title} (illustrative fees, net of tax)", table)
 
 
 def _add_total(table: Table, name: str, rows: Sequence[dict[str, Any]]) -> None:
@@ -129,6 +131,63 @@ def _exceptions(
         where = names.get(row["marketplace_id"], row["marketplace_id"])
         table.add_row(row["kind"].replace("_", " "), where, Text(row["example"][:40]), f"{row['reported']:,}")
     show_table(console, f"Reported in {title} (audit.exceptions)", table)
+
+
+def show_preview(console: Console, period: str, previews: Sequence[Preview]) -> None:
+    """What closing a period would freeze, a column a marketplace."""
+    table = new_table("", *(each.marketplace.country for each in previews))
+
+    def money(each: Preview, amount: Decimal) -> str:
+        return f"{amount:,.{each.marketplace.minor_units}f} {each.marketplace.currency}"
+
+    lines: tuple[tuple[str, Callable[[Preview], str]], ...] = (
+        ("statements", lambda each: f"{each.statements:,}"),
+        ("of them not zero", lambda each: f"{each.sellers_charged:,}"),
+        ("covered units", lambda each: f"{each.units:,}"),
+        ("charges", lambda each: money(each, each.charges)),
+        ("adjustments", lambda each: money(each, each.adjustments)),
+        ("total", lambda each: money(each, each.total)),
+        ("exceptions reported", lambda each: f"{each.exceptions:,}"),
+        *(
+            (f"days without {what}", lambda each, what=what: f"{each.days_without[what]:,}")
+            for what in previews[0].days_without
+        ),
+    )
+    for name, cell in lines:
+        table.add_row(name, *(cell(each) for each in previews))
+    show_table(console, f"Closing {period} will freeze (illustrative fees, net of tax)", table)
+    if previews[0].unmatched:
+        _say(console, f"{previews[0].unmatched:,} units of the month wait for their order, in no marketplace yet")
+    if previews[0].quarantined:
+        _say(console, f"{previews[0].quarantined:,} rows are in quarantine, from all loads (audit.quarantine)")
+
+
+def show_close(console: Console, warehouse: Warehouse, period: str, marketplaces: Sequence[str]) -> None:
+    """What was closed, from the books."""
+    for row in warehouse.rows(
+        "select country, minor_units, closes.* from billing.closes as closes"
+        " join core.marketplaces using (marketplace_id)"
+        " where period = ? and list_contains(?, marketplace_id) order by country",
+        [period, list(marketplaces)],
+    ):
+        total = f"{row['total']:,.{row['minor_units']}f}"
+        _say(
+            console,
+            f"{period} of {row['country']} is closed by {row['closed_by']}: {row['statements']:,} statements,"
+            f" {total} {row['currency']}, load {row['load_id']}",
+        )
+
+
+def show_reproduction(console: Console, found: Reproduction) -> None:
+    """Whether a closed period comes out the same."""
+    title = f"{found.period} of {found.country}"
+    pages = "pages made again byte for byte" if found.is_same_code else "pages of other code proved by their hash"
+    if not found.differences:
+        _say(console, f"{title} is the same: {found.rows:,} rows, {found.pages:,} {pages}")
+    else:
+        _say(console, f"{title} differs ({found.rows:,} rows and {found.pages:,} pages compared):")
+        for difference in found.differences:
+            _say(console, f"  {difference}")
 
 
 def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any]]) -> None:

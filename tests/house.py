@@ -2,18 +2,22 @@
 
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import datetime
 from pathlib import Path
 
+from assets.billing.rerating import rerate
+from assets.core.accounts import make_accounts, read_accounts
 from assets.core.calendar import make_calendar
 from assets.core.marketplaces import make_marketplaces, read_marketplaces
-from assets.core.terms import make_terms, read_all_terms
+from assets.core.terms import make_terms, terms_for_a_run
 from assets.raw.contracts import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import read_sources
-from assets.settings import CHECKOUT
+from assets.settings import CHECKOUT, settings
 from assets.tables import make, set_scope, steps
 from assets.warehouse import Warehouse, open_warehouse
+from pipelines.closing import close, to_close
 
 NOW = datetime(2026, 11, 23, 9, 0)
 DATA = CHECKOUT / "data"
@@ -110,15 +114,52 @@ def bill(
     marketplaces: Path = DATA / "marketplaces.csv",
     terms: Path = DATA / "terms",
     only: Sequence[str] = (),
+    reprice: bool = False,
 ) -> None:
     """Make every table for the periods, as the job does."""
     listed = read_marketplaces(marketplaces)
     make_marketplaces(warehouse, listed)
     make_calendar(warehouse, listed)
-    cards, refused = read_all_terms(terms, listed)
-    assert not refused
+    cards, refused = terms_for_a_run(warehouse.con, terms, listed, reprice=reprice)
+    assert not refused, refused
     make_terms(warehouse, cards, listed)
+    make_accounts(warehouse, read_accounts(DATA / "accounts.toml"))
     for period in periods:
         set_scope(warehouse, period, only)
         for step in steps():
-            make(warehouse, step)
+            if step[0].schema == "core":
+                make(warehouse, step)
+        rerate(warehouse, {card.marketplace_id: card for card in cards}, listed, only or list(listed))
+        set_scope(warehouse, period, only)
+        for step in steps():
+            if step[0].schema != "core":
+                make(warehouse, step)
+
+
+def close_period(
+    warehouse: Warehouse,
+    period: str,
+    *,
+    marketplaces: Path = DATA / "marketplaces.csv",
+    terms: Path = DATA / "terms",
+    only: Sequence[str] = (),
+    now: datetime = NOW,
+    code_version: str = "test",
+) -> list[str]:
+    """Bring a period up to date and close it, as the command does; returns the marketplaces closed."""
+    listed = read_marketplaces(marketplaces)
+    due, _ = to_close(warehouse, period, listed, only, now)
+    if due:
+        bill(warehouse, [period], marketplaces=marketplaces, terms=terms, only=due)
+        cards, _ = terms_for_a_run(warehouse.con, terms, listed)
+        close(
+            warehouse,
+            replace(settings({}), home=warehouse.home),
+            period,
+            [listed[name] for name in due],
+            {card.marketplace_id: card for card in cards},
+            by="Ada",
+            now=now,
+            code_version=code_version,
+        )
+    return due

@@ -3,7 +3,8 @@
 -- key: period, marketplace_id, kind, subject, detail
 -- column: period | the period in which it happened
 -- column: kind | activation_repeated, deactivation_outside, activation_refused, activation_late,
---     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, order_items_disagree, contact_disagrees, no_returns_loaded
+--     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, order_items_disagree, contact_disagrees,
+--     no_returns_loaded, enrolment_backdated
 -- column: subject | the id of what it is about
 -- column: detail | what was found
 
@@ -155,6 +156,16 @@ no_returns_loaded as (
         and terms.terms_id = charged.terms_id
         and terms.aprl_at_least is not null
     where charged.marketplace_id not in (select marketplace_id from core.marketplaces_with_returns)
+),
+enrolment_backdated as (
+    select
+        cause.period, cause.marketplace_id, cause.seller_id, 'enrolment_backdated' as kind, cause.seller_id as subject,
+        'an event or seller version of load ' || cause.load_id || ' changed what was covered after the close' as detail
+    from billing.late_causes as cause
+    join scope
+        on scope.period = cause.period
+        and scope.marketplace_id = cause.marketplace_id
+    where cause.cause = 'enrolment_changed'
 )
 select * from event_exceptions
 union all by name select * from eligibility_lost
@@ -163,3 +174,4 @@ union all by name select * from shipped_beyond_ordered
 union all by name select * from order_items_disagree
 union all by name select * from contact_disagrees
 union all by name select * from no_returns_loaded
+union all by name select * from enrolment_backdated

@@ -1,6 +1,7 @@
 -- One row per seller, marketplace, period, terms version and kind: what its covered units cost (domain.md, "Terms, and
 -- rating"). Each version judges the same month's performance with its own tiers, waivers and rewards. Fees are illustrative.
 -- key: period, marketplace_id, seller_id, terms_id, kind
+-- kind: books
 -- column: kind | trial: free, at zero; charge
 -- column: units | covered units shipped while the version was in force
 -- column: tier | from 1; null for trial

@@ -22,6 +22,12 @@ COLUMNS = {
 FIRST_YEAR, LAST_YEAR = 2000, 2099
 
 
+def month_of(period: str) -> tuple[date, date]:
+    """The first day of a billing period, and the first day after it."""
+    start = date.fromisoformat(f"{period}-01")
+    return start, date(start.year + start.month // 12, start.month % 12 + 1, 1)
+
+
 def first_instant(day: date, zone: tzinfo) -> datetime:
     """The first instant of a local day, UTC without a zone; also where a clock change skips midnight."""
     instant = datetime.combine(day, time(), zone).astimezone(UTC)

@@ -1,6 +1,7 @@
 """core.marketplaces: the marketplaces of `data/marketplaces.csv`, with their currency and time zone."""
 
 import csv
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -82,11 +83,24 @@ def read_marketplaces(path: Path) -> Mapping[str, Marketplace]:
 
 
 def make_marketplaces(warehouse: Warehouse, marketplaces: Mapping[str, Marketplace]) -> int:
-    """Replace core.marketplaces; returns its rows. Raises `MarketplacesError` if loaded rows need one that is gone."""
+    """Replace core.marketplaces; returns its rows.
+
+    Raises `MarketplacesError` if loaded rows need one that is gone, or the list would change a closed period.
+    """
     used = warehouse.con.execute("select distinct marketplace_id from raw.order_items order by all").fetchall()
     gone = [row[0] for row in used if row[0] not in marketplaces]
     if gone:
         raise MarketplacesError(f"orders of {', '.join(gone)} are loaded, so that marketplaces.csv must list it")
+    closed = warehouse.con.execute(
+        "select marketplace_id, min(period), any_value(marketplace) from billing.closes group by 1"
+    )
+    for name, period, text in closed.fetchall():
+        then, now = json.loads(text), marketplaces.get(name)
+        for column in ("country", "currency", "minor_units", "time_zone"):
+            if now is None or getattr(now, column) != then[column]:
+                raise MarketplacesError(
+                    f"{name} has closed periods since {period}, so that its {column} must stay {then[column]}"
+                )
     rows: Sequence[tuple] = [tuple(getattr(m, name) for name in COLUMNS) for m in marketplaces.values()]
     with warehouse.transaction():
         replace_table(warehouse.con, "core.marketplaces", DESCRIPTION, COLUMNS, rows)

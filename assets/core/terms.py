@@ -1,18 +1,22 @@
 """core.terms and core.tiers: the terms of every marketplace, from `data/terms/*.toml` (domain.md, "Terms, and rating").
 
-One file a marketplace, in TOML, so that finance can read and review it; architecture.md, "A terms file", is its format.
+One file a marketplace, in TOML, so that finance can read and review it; docs/terms.md is its format.
 Numbers are exact decimals. A file with a mistake is refused whole, and only its marketplace with it.
 """
 
+import hashlib
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
-from assets.core.calendar import FIRST_YEAR, LAST_YEAR, first_instant
+import duckdb
+
+from assets.billing.books import kept_terms, rerating_of
+from assets.core.calendar import FIRST_YEAR, LAST_YEAR, first_instant, month_of
 from assets.core.marketplaces import Marketplace
 from assets.warehouse import Warehouse, replace_table
 
@@ -86,11 +90,41 @@ class Terms:
 
     marketplace_id: str
     versions: tuple[Version, ...]
+    path: Path
+    text: str
+    """The file as it came."""
+
+    @property
+    def sha256(self) -> str:
+        """The hash of the file."""
+        return hashlib.sha256(self.text.encode()).hexdigest()
+
+    @property
+    def ask_for_returns(self) -> bool:
+        """Whether any reward asks for prepaid return labels."""
+        return any(version.aprl_at_least is not None for version in self.versions)
+
+    def meaning_until(self, end: date) -> dict[str, Any]:
+        """What prices units and gives trials before a local date: by version, without what only statements show."""
+        return {v.terms_id: replace(v, dispute_days=0) for v in self.versions if v.starts_on < end}
+
+    def that_price_otherwise(self, kept: "Terms", start: date, end: date) -> list[str]:
+        """The versions, of either terms, because of which these price a month [start, end) otherwise than the kept."""
+        now, then = self.meaning_until(end), kept.meaning_until(end)
+
+        def differs(terms_id: str) -> bool:
+            old, new = then.get(terms_id), now.get(terms_id)
+            if old is None or new is None or (old.starts_on, old.trial_days) != (new.starts_on, new.trial_days):
+                return True
+            # Beyond its trial, which may reach into any later month, a version matters while it is in force.
+            return old != new and max(_ends_on(terms_id, kept), _ends_on(terms_id, self)) > start
+
+        return [terms_id for terms_id in dict.fromkeys([*then, *now]) if differs(terms_id)]
 
 
 def read_all_terms(folder: Path, marketplaces: Mapping[str, Marketplace]) -> tuple[list[Terms], list[TermsError]]:
     """The terms of a folder, and the files of it that are refused. Two files of one marketplace refuse each other."""
-    good: dict[str, tuple[Path, Terms]] = {}
+    good: dict[str, Terms] = {}
     refused = []
     for path in sorted(folder.glob("*.toml")):
         try:
@@ -99,19 +133,78 @@ def read_all_terms(folder: Path, marketplaces: Mapping[str, Marketplace]) -> tup
             refused.append(error)
             continue
         if terms.marketplace_id in good:
-            other = good[terms.marketplace_id][0].name
+            other = good[terms.marketplace_id].path.name
             refused.append(TermsError(path, None, f"{other} has terms of the same marketplace", terms.marketplace_id))
         else:
-            good[terms.marketplace_id] = path, terms
+            good[terms.marketplace_id] = terms
     doubled = {error.marketplace_id for error in refused}
-    return [terms for name, (_, terms) in good.items() if name not in doubled], refused
+    return [terms for name, terms in good.items() if name not in doubled], refused
+
+
+def terms_for_a_run(
+    con: duckdb.DuckDBPyConnection, folder: Path, marketplaces: Mapping[str, Marketplace], *, reprice: bool = False
+) -> tuple[list[Terms], list[TermsError]]:
+    """The terms of a folder that a run may use, and the files of it that are refused.
+
+    A file that would price a closed period otherwise than the books say is refused, unless the run is to reprice them,
+    or was so told before and the difference is drafted (domain.md, "Closing, and what comes late").
+    """
+    good, refused = read_all_terms(folder, marketplaces)
+    allowed = []
+    for terms in good:
+        posted, drafted = (parse_terms(kept, terms.path, marketplaces) for kept in _kept(con, terms))
+        otherwise = terms_repriced(con, terms, posted)
+        if not otherwise or reprice or not terms_repriced(con, terms, drafted):
+            allowed.append(terms)
+            continue
+        version, periods = next(iter(otherwise.items()))
+        reason = (
+            f"it would now price {', '.join(periods)} otherwise, which is closed; put it back, or tell the run to"
+            " --reprice, which books the difference as adjustments"
+        )
+        refused.append(TermsError(terms.path, version, reason, terms.marketplace_id))
+    return allowed, refused
+
+
+def terms_repriced(con: duckdb.DuckDBPyConnection, now: Terms, then: Terms) -> dict[str, list[str]]:
+    """Version → the closed periods that `now` prices otherwise than `then` because of it."""
+    query = "select period from billing.closes where marketplace_id = ? order by period"
+    found: dict[str, list[str]] = {}
+    for (period,) in con.execute(query, [now.marketplace_id]).fetchall():
+        start, end = month_of(period)
+        for version in now.that_price_otherwise(then, start, end):
+            found.setdefault(version, []).append(period)
+    return found
+
+
+def _kept(con: duckdb.DuckDBPyConnection, terms: Terms) -> tuple[str, str]:
+    """The text of the terms of the last close, and of those that the closed periods are re-rated with.
+
+    Before the first close they are the terms themselves.
+    """
+    name = terms.marketplace_id
+    standing = rerating_of(con).get(name)
+    if standing is None:
+        return terms.text, terms.text
+    closed = "select max_by(terms_sha256, period) from billing.closes where marketplace_id = ?"
+    posted = con.execute(closed, [name]).fetchall()[0][0]
+    return kept_terms(con, posted, name), kept_terms(con, standing["terms_sha256"], name)
 
 
 def read_terms(path: Path, marketplaces: Mapping[str, Marketplace]) -> Terms:
     """The terms of a file. Raises `TermsError`."""
     try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=Decimal)
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        text = path.read_bytes().decode("utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise TermsError(path, None, f"it cannot be read: {error}") from error
+    return parse_terms(text, path, marketplaces)
+
+
+def parse_terms(text: str, path: Path, marketplaces: Mapping[str, Marketplace]) -> Terms:
+    """The terms that a text says; `path` is named in mistakes. Raises `TermsError`."""
+    try:
+        content = tomllib.loads(text, parse_float=Decimal)
+    except tomllib.TOMLDecodeError as error:
         raise TermsError(path, None, f"it cannot be read: {error}") from error
     marketplace_id = content.get("marketplace_id")
     if not isinstance(marketplace_id, str) or marketplace_id not in marketplaces:
@@ -133,7 +226,14 @@ def read_terms(path: Path, marketplaces: Mapping[str, Marketplace]) -> Terms:
                     raise _MistakeError(f"version {earlier.terms_id} starts on the same date, {earlier.starts_on}")
     except _MistakeError as mistake:
         raise TermsError(path, name, str(mistake), marketplace_id) from None
-    return Terms(marketplace_id, tuple(sorted(versions, key=lambda version: version.starts_on)))
+    return Terms(marketplace_id, tuple(sorted(versions, key=lambda version: version.starts_on)), path, text)
+
+
+def _ends_on(terms_id: str, terms: Terms) -> date:
+    """The local date on which the next version starts."""
+    later = [v.starts_on for v in terms.versions]
+    start = next(v.starts_on for v in terms.versions if v.terms_id == terms_id)
+    return min((day for day in later if day > start), default=date.max)
 
 
 def make_terms(warehouse: Warehouse, every: Sequence[Terms], marketplaces: Mapping[str, Marketplace]) -> dict[str, int]:

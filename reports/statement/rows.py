@@ -7,7 +7,7 @@ that memory holds one seller at a time. What the rows mean together is in `view`
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
@@ -131,6 +131,24 @@ class FeeLine(NamedTuple):
     currency: str
 
 
+class Adjustment(NamedTuple):
+    """A row of `billing.adjustments`: a reversal or correction of a line of an earlier period, or a credit."""
+
+    period: str
+    terms_id: str | None
+    kind: str
+    entry: str
+    units: int
+    tier: int | None
+    fee: Decimal | None
+    discount: Decimal | None
+    waiver: str | None
+    amount: Decimal
+    currency: str
+    causes: str | None
+    reason: str | None
+
+
 class Enrolment(NamedTuple):
     """The intervals of a seller that began before the period ended, in one."""
 
@@ -171,10 +189,15 @@ class SellerRows:
     name: str | None
     performance: Performance
     lines: Sequence[FeeLine]
+    adjustments: Sequence[Adjustment]
     enrolment: Enrolment | None
     units: Sequence[Units]
     contacts: Sequence[Contacts]
     items: Sequence[Item]
+
+    def with_status(self, status: str) -> "SellerRows":
+        """The same as draft or final."""
+        return replace(self, statement=self.statement._replace(status=status))
 
 
 STATEMENTS = """
@@ -201,6 +224,15 @@ from billing.fee_lines as line
 left join core.terms as version on version.marketplace_id = line.marketplace_id and version.terms_id = line.terms_id
 where line.period = $period and line.marketplace_id = $marketplace_id and line.seller_id in {BILLED}
 order by line.seller_id, version.starts_at, line.kind desc"""
+
+ADJUSTMENTS = f"""
+select entry.seller_id, entry.period, entry.terms_id, entry.kind, entry.entry, entry.units, entry.tier, entry.fee,
+       entry.discount, entry.waiver, entry.amount, entry.currency, entry.causes, entry.reason
+from billing.adjustments as entry
+left join core.terms as version on version.marketplace_id = entry.marketplace_id and version.terms_id = entry.terms_id
+where entry.posted_period = $period and entry.marketplace_id = $marketplace_id and entry.seller_id in {BILLED}
+order by entry.seller_id, entry.period, entry.kind = 'credit', version.starts_at, entry.kind desc, entry.entry desc,
+         entry.amount, entry.credit_id"""
 
 ENROLMENTS = f"""
 select seller_id, min(started_at),
@@ -287,7 +319,8 @@ def read_sellers(con: duckdb.DuckDBPyConnection, setting: Setting) -> Iterator[S
             return _Scan(scans.enter_context(con.cursor()), query, key | more)
 
         statements = scan(STATEMENTS)
-        names, performances, lines = scan(NAMES), scan(PERFORMANCE), scan(FEE_LINES)
+        names, performances = scan(NAMES), scan(PERFORMANCE)
+        lines, adjustments = scan(FEE_LINES), scan(ADJUSTMENTS)
         enrolments = scan(ENROLMENTS, ends_at=setting.ends_at)
         units, contacts, items = scan(UNITS), scan(CONTACTS), scan(ITEMS)
         for row in statements:
@@ -301,6 +334,7 @@ def read_sellers(con: duckdb.DuckDBPyConnection, setting: Setting) -> Iterator[S
                 name=name[0][0] if name else None,
                 performance=Performance(*performance[0]) if performance else Performance(0, 0, 0, 0, 0, 0),
                 lines=[FeeLine(*each) for each in lines.rows_of(seller_id)],
+                adjustments=[Adjustment(*each) for each in adjustments.rows_of(seller_id)],
                 enrolment=Enrolment(*enrolment[0]) if enrolment else None,
                 units=[Units(*each) for each in units.rows_of(seller_id)],
                 contacts=[Contacts(*each) for each in contacts.rows_of(seller_id)],

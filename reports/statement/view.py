@@ -7,12 +7,13 @@ are in `words`, the form of a figure in `figures`; the page itself is `statement
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
+from itertools import groupby
 from typing import NamedTuple
 
 from reports.statement import reasons, words
 from reports.statement.figures import EXACT, JOINED, Share, bound, day, moment, month, printable, share, whole
 from reports.statement.next_tier import tier_of
-from reports.statement.rows import FeeLine, SellerRows, Setting, StatementError, Version
+from reports.statement.rows import Adjustment, FeeLine, SellerRows, Setting, StatementError, Version
 
 
 class Outcome(NamedTuple):
@@ -58,6 +59,16 @@ class Line(NamedTuple):
 
 
 @dataclass(frozen=True, slots=True)
+class Adjusted:
+    """What is put right of an earlier period: its old lines reversed, those now known entered, and why; and credits."""
+
+    period: str
+    why: str | None
+    lines: Sequence[Line]
+    difference: str
+
+
+@dataclass(frozen=True, slots=True)
 class Matrix:
     """Counted contacts by reason and channel, with totals."""
 
@@ -89,6 +100,7 @@ class View:
     tiers: Sequence[TierTable]
     lines: Sequence[Line]
     charges: str
+    adjusted: Sequence[Adjusted]
     adjustments: str | None
     total: str
     trial: Sequence[str]
@@ -96,7 +108,7 @@ class View:
     next_tier: str | None
     contacts: Matrix | None
     not_counted: Sequence[Outcome]
-    items: Sequence[tuple[str, str]]
+    top_items: Sequence[tuple[str, str]]
     check: Sequence[str]
     dispute: str
     remark: str
@@ -128,14 +140,15 @@ def view(rows: SellerRows, setting: Setting) -> View:
         tiers=[_tier_table(rows, setting.versions[terms_id], setting) for terms_id in reasons.terms_used(rows.lines)],
         lines=[_line(line, setting) for line in rows.lines],
         charges=currency.figure(statement.charges),
-        adjustments=currency.figure(statement.adjustments) if statement.adjustments else None,
+        adjusted=_adjusted(rows, setting),
+        adjustments=currency.figure(statement.adjustments) if rows.adjustments else None,
         total=currency.figure(statement.total),
         trial=reasons.trial(rows, setting),
         conditions=reasons.conditions(rows, setting, cpu),
         next_tier=reasons.nearest(rows, setting, bounds),
         contacts=_matrix(rows),
         not_counted=_not_counted(rows),
-        items=[(printable(item.sku), whole(item.contacts)) for item in rows.items],
+        top_items=[(printable(item.sku), whole(item.contacts)) for item in rows.items],
         check=words.how_to_check(
             start=moment(setting.starts_at, setting.zone),
             end=moment(setting.ends_at, setting.zone),
@@ -149,10 +162,14 @@ def view(rows: SellerRows, setting: Setting) -> View:
 def _must_add_up(rows: SellerRows, setting: Setting) -> None:
     statement = rows.statement
     lines = sum((line.amount for line in rows.lines), Decimal(0))
+    adjustments = sum((entry.amount for entry in rows.adjustments), Decimal(0))
     unknown = {line.terms_id for line in rows.lines} - setting.versions.keys()
-    currencies = {statement.currency, *(line.currency for line in rows.lines)} - {setting.marketplace.currency}
+    used = {statement.currency, *(line.currency for line in (*rows.lines, *rows.adjustments))}
+    currencies = used - {setting.marketplace.currency}
     if lines != statement.charges:
         wrong = f"its lines come to {lines}, its charges to {statement.charges}"
+    elif adjustments != statement.adjustments:
+        wrong = f"its entries come to {adjustments}, its adjustments to {statement.adjustments}"
     elif statement.charges + statement.adjustments != statement.total:
         wrong = f"{statement.charges} of charges and {statement.adjustments} of adjustments are not {statement.total}"
     elif unknown:
@@ -210,12 +227,13 @@ def _tier_table(rows: SellerRows, version: Version, setting: Setting) -> TierTab
     )
 
 
-def _line(line: FeeLine, setting: Setting) -> Line:
+def _line(line: FeeLine | Adjustment, setting: Setting) -> Line:
     figure = setting.currency.figure
     product = EXACT.multiply(Decimal(line.units), line.fee or Decimal(0))
+    version = setting.versions.get(line.terms_id or "")
     if line.kind == "trial":
-        name, note = "Free trial", None
-    elif len(setting.versions[line.terms_id].tiers) > 1:
+        name, note = words.FREE_TRIAL, None
+    elif version is None or len(version.tiers) > 1:
         name, note = f"Tier{JOINED}{line.tier}", None
     else:
         name, note = "Flat fee", None
@@ -224,7 +242,7 @@ def _line(line: FeeLine, setting: Setting) -> Line:
     elif line.discount:
         note = f"rewards: {bound(line.discount)} off"
     return Line(
-        name=f"{name}, {printable(line.terms_id)}",
+        name=f"{name}, {printable(line.terms_id or '')}",
         note=note,
         units=whole(line.units),
         fee=figure(line.fee or Decimal(0)),
@@ -232,6 +250,31 @@ def _line(line: FeeLine, setting: Setting) -> Line:
         discount=figure(product - line.amount),
         amount=figure(line.amount),
     )
+
+
+def _adjusted(rows: SellerRows, setting: Setting) -> list[Adjusted]:
+    found = []
+    for period, together in groupby(rows.adjustments, lambda entry: entry.period):
+        entries = list(together)
+        causes = next((entry.causes for entry in entries if entry.causes), None)
+        found.append(
+            Adjusted(
+                period=month(period),
+                why=words.because_of(causes.split(", ")) if causes else None,
+                lines=[_entry(entry, setting) for entry in entries],
+                difference=setting.currency.figure(sum((entry.amount for entry in entries), Decimal(0))),
+            )
+        )
+    return found
+
+
+def _entry(entry: Adjustment, setting: Setting) -> Line:
+    if entry.kind == "credit":
+        name = words.CREDIT if entry.amount <= 0 else words.CREDIT_TAKEN_BACK
+        return Line(name, printable(entry.reason or ""), "", "", "", "", setting.currency.figure(entry.amount))
+    line = _line(entry, setting)
+    said = words.REVERSED if entry.entry == "reversal" else words.ENTERED
+    return line._replace(note=f"{said}; {line.note}" if line.note else said)
 
 
 # -- contacts, and what to do with the statement --------------------------------------------------------------------

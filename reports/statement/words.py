@@ -48,6 +48,25 @@ REASONS = {
     "other": "Other",
 }
 
+CAUSES = {
+    "late_order_item": "an order came late",
+    "corrected_order_item": "an order was corrected",
+    "late_shipment": "a shipment came late",
+    "corrected_shipment": "a shipment was corrected or withdrawn",
+    "late_contact": "a contact came late",
+    "corrected_contact": "a contact was corrected or withdrawn",
+    "late_return": "a return came late",
+    "corrected_return": "a return was corrected",
+    "enrolment_changed": "your enrolment was corrected",
+    "first_returns": "returns of this marketplace came in for the first time",
+    "terms_repriced": "the terms of that period were corrected",
+}
+"""What changed a closed period, by names of billing.late_causes."""
+
+FREE_TRIAL = "Free trial"
+REVERSED, ENTERED = "as billed, taken back", "as it should be"
+CREDIT, CREDIT_TAKEN_BACK = "Credit", "Credit taken back"
+
 CHANNELS = {"phone": "Phone", "email": "E-mail", "chat": "Chat"}
 
 REMARK = "The amounts of the fees are illustrative. All amounts are net of tax."
@@ -136,6 +155,12 @@ def with_adjustments(head: str, *, charges: str | None, adjustments: str, is_cre
         return f"{head}: {earlier}, and nothing is charged for this one ({because})."
     joint = "less" if is_credit else "and"
     return f"{head}: {charges}, {joint} {adjustments} of adjustments to earlier periods; {because}."
+
+
+def because_of(causes: Sequence[str]) -> str:
+    """Why an earlier period is put right: `A shipment came late and a contact was corrected after it was closed.`"""
+    said = listed([CAUSES.get(cause, cause) for cause in causes])
+    return f"{said[0].upper()}{said[1:]} after the period was closed."
 
 
 def cpu_undefined(contacts: int) -> str:

@@ -1,58 +1,34 @@
 """Writes the statements of a period and marketplace: one self-contained page for each seller, and an index of them.
 
-The folder of a period and marketplace is replaced whole: made beside the old one, then renamed over it. What a page
-shows is in `view`; names of files are made here, from ids that may hold anything.
+The folder of a period and marketplace is replaced whole: made beside the old one, then renamed over it. The pages of a
+closed period are those that its close kept. Pages are made in `pages`, their names in `names`.
 """
 
 import hashlib
 import re
 import shutil
-from base64 import b64encode
-from collections.abc import Callable, Iterator, Sequence
-from decimal import Decimal
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import NamedTuple
 
 import duckdb
-import jinja2
-from markupsafe import Markup
 
-from reports.statement.figures import month, printable, share, whole
-from reports.statement.rows import BATCH, Setting, read_sellers, read_setting
-from reports.statement.view import view
+from reports.statement.names import folder_name
+from reports.statement.pages import Templates, count_statements, make_pages
+from reports.statement.rows import BATCH
 
-HERE = Path(__file__).parent
-INDEX = "index.html"
-SLUG_LENGTH = 40
-HASH_LENGTH = 12
 REPORT_EVERY = 50
-"""Statements between two reports of progress."""
+"""Pages between two reports of progress."""
 
-STATEMENTS = """
-select count(*), coalesce(sum(total), 0), count(*) filter (where status <> 'final')
-from billing.statements
+KEPT = """
+select file_name, html
+from billing.kept_pages
+where period = $period and marketplace_id = $marketplace_id
+order by file_name"""
+
+KEPT_HASHES = """
+select file_name, html_sha256
+from billing.kept_pages
 where period = $period and marketplace_id = $marketplace_id"""
-
-INDEX_ROWS = """
-select statement.seller_id, seller.name, performance.units, performance.contacts, statement.total
-from billing.statements as statement
-left join core.sellers as seller on seller.seller_id = statement.seller_id
-left join billing.performance as performance
-  on performance.period = statement.period and performance.marketplace_id = statement.marketplace_id
-  and performance.seller_id = statement.seller_id
-where statement.period = $period and statement.marketplace_id = $marketplace_id
-order by statement.total desc, statement.seller_id"""
-
-
-class IndexRow(NamedTuple):
-    """A seller in the index."""
-
-    link: str
-    seller_id: str
-    name: str
-    units: str
-    cpu: str
-    total: str
 
 
 def write_statements(
@@ -63,71 +39,58 @@ def write_statements(
 ) -> int:
     """Write the statements of every period and marketplace in scope below a folder, and say how many there are.
 
-    Each goes to `<period>/<marketplace_id>/` as `file_name` says, with an `index.html` beside it; what was there before
-    is gone, or untouched if anything fails. Without statements there is no folder. Only committed rows are seen. Raises
-    `StatementError` where the tables contradict each other, `ValueError` where a period is no period.
+    Each goes to `<period>/<marketplace_id>/` as `names` says, with an `index.html` beside it; what was there before
+    is gone, or untouched if anything fails. Of a closed period the kept pages are written, where they do not lie there
+    already. Without statements there is no folder. Only committed rows are seen. Raises `StatementError` where the
+    tables contradict each other, `ValueError` where a period is no period.
     """
     scope = list(dict.fromkeys(scope))
     for period, _ in scope:
         if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period):
             raise ValueError(f"{period!r} is no billing period, such as 2026-10")
-    numbers = {key: _summary(con, *key)[0] for key in scope}
+    numbers = {key: count_statements(con, *key) for key in scope}
     total, done = sum(numbers.values()), 0
-    pages = _Pages()
+    templates = Templates()
     for period, marketplace_id in scope:
-        setting = read_setting(con, period, marketplace_id)
         target = folder / period / folder_name(marketplace_id)
-        before = done
-
-        def report(written: int, before: int = before) -> None:
-            progress(before + written, total)
-
-        if numbers[period, marketplace_id]:
-            with _Replacement(target) as fresh:
-                done += _write_set(con, setting, fresh, pages, report)
+        kept = _kept_hashes(con, period, marketplace_id)
+        if kept:
+            if _hashes_of(target) != kept:
+                _write_set(target, _kept_pages(con, period, marketplace_id))
+        elif numbers[period, marketplace_id]:
+            pages = ((page.file_name, page.html) for page in make_pages(con, period, marketplace_id, templates))
+            _write_set(target, _reporting(pages, done, total, progress))
         else:
             _remove(target)
+        done += numbers[period, marketplace_id]
         progress(done, total)
     return done
 
 
-def file_name(seller_id: str) -> str:
-    """The name of a seller's page: what is harmless of its id, and enough of a hash to tell any two ids apart."""
-    return f"{_slug(seller_id, 'seller')}-{_hash(seller_id)}.html"
+def _reporting(
+    pages: Iterable[tuple[str, str]], before: int, total: int, progress: Callable[[int, int], None]
+) -> Iterator[tuple[str, str]]:
+    for number, page in enumerate(pages):
+        if number and number % REPORT_EVERY == 0:
+            progress(before + number, total)
+        yield page
 
 
-def folder_name(marketplace_id: str) -> str:
-    """The name of a marketplace's folder: its id if that is a plain one, else made as `file_name` is."""
-    if re.fullmatch(r"[A-Z0-9]{1,64}", marketplace_id):
-        return marketplace_id
-    return f"{_slug(marketplace_id, 'marketplace')}-{_hash(marketplace_id)}"
+def _kept_hashes(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> dict[str, str]:
+    with con.cursor() as cursor:
+        return dict(cursor.execute(KEPT_HASHES, {"period": period, "marketplace_id": marketplace_id}).fetchall())
 
 
-def _slug(text: str, otherwise: str) -> str:
-    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:SLUG_LENGTH].strip("-") or otherwise
+def _kept_pages(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> Iterator[tuple[str, str]]:
+    with con.cursor() as cursor:
+        result = cursor.execute(KEPT, {"period": period, "marketplace_id": marketplace_id})
+        while batch := result.fetchmany(BATCH):
+            yield from batch
 
 
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
-
-
-class _Pages:
-    """The templates, compiled once, with the style that is inlined and the hash that the browser holds it against."""
-
-    def __init__(self) -> None:
-        css = (HERE / "statement.css").read_text(encoding="utf-8")
-        digest = b64encode(hashlib.sha256(css.encode()).digest()).decode()
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(HERE),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        style = {"css": Markup(css), "css_hash": Markup(f"sha256-{digest}")}
-        self.statement = environment.get_template("statement.html.j2", globals=style)
-        self.index = environment.get_template("index.html.j2", globals=style)
+def _hashes_of(folder: Path) -> dict[str, str]:
+    paths = folder.iterdir() if folder.is_dir() else ()
+    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
 
 
 def _beside(target: Path, what: str) -> Path:
@@ -138,6 +101,12 @@ def _remove(target: Path) -> None:
     for folder in (target, _beside(target, "new"), _beside(target, "old")):
         if folder.exists():
             shutil.rmtree(folder)
+
+
+def _write_set(target: Path, pages: Iterable[tuple[str, str]]) -> None:
+    with _Replacement(target) as fresh:
+        for name, html in pages:
+            (fresh / name).write_bytes(html.encode())
 
 
 class _Replacement:
@@ -175,52 +144,3 @@ class _Replacement:
             raise
         if self._old.exists():
             shutil.rmtree(self._old)
-
-
-def _write_set(
-    con: duckdb.DuckDBPyConnection, setting: Setting, folder: Path, pages: _Pages, report: Callable[[int], None]
-) -> int:
-    written = 0
-    for rows in read_sellers(con, setting):
-        page = pages.statement.render(it=view(rows, setting))
-        (folder / file_name(rows.statement.seller_id)).write_text(page, encoding="utf-8", newline="\n")
-        written += 1
-        if written % REPORT_EVERY == 0:
-            report(written)
-    number, total, drafts = _summary(con, setting.period, setting.marketplace.marketplace_id)
-    stream = pages.index.stream(
-        period=month(setting.period),
-        domain=printable(setting.marketplace.domain),
-        number=whole(number),
-        total=setting.currency.amount(total),
-        drafts="all drafts" if drafts == number else f"{whole(drafts)} of them drafts" if drafts else "",
-        rows=_index_rows(con, setting),
-    )
-    stream.enable_buffering(BATCH)
-    with (folder / INDEX).open("w", encoding="utf-8", newline="\n") as file:
-        file.writelines(stream)
-    return written
-
-
-def _summary(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> tuple[int, Decimal, int]:
-    with con.cursor() as cursor:
-        ((number, total, drafts),) = cursor.execute(
-            STATEMENTS, {"period": period, "marketplace_id": marketplace_id}
-        ).fetchall()
-    return number, total, drafts
-
-
-def _index_rows(con: duckdb.DuckDBPyConnection, setting: Setting) -> Iterator[IndexRow]:
-    key = {"period": setting.period, "marketplace_id": setting.marketplace.marketplace_id}
-    with con.cursor() as cursor:
-        result = cursor.execute(INDEX_ROWS, key)
-        while batch := result.fetchmany(BATCH):
-            for seller_id, name, units, contacts, total in batch:
-                yield IndexRow(
-                    link=file_name(seller_id),
-                    seller_id=printable(seller_id),
-                    name=printable(name or ""),
-                    units=whole(units or 0),
-                    cpu=share(contacts, units).per_cent if units else "",
-                    total=setting.currency.amount(total),
-                )

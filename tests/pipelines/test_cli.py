@@ -57,7 +57,7 @@ def test_from_files_to_statements(csba: Csba, tmp_path: Path) -> None:
     assert re.search(r"US\s+1\s+7\.20\s+USD", out), "1 contact for 9 units is tier 3: 9 x 0.80"
     assert re.search(r"no returns loaded\s+US\s+US-2021-11\s+1", out)
     assert "No returns were ever loaded" in out
-    assert f"1 draft statements in {tmp_path / 'home' / 'statements' / '2026-03'}" in out
+    assert f"1 statement in {tmp_path / 'home' / 'statements' / '2026-03'}" in out
     pages = list((tmp_path / "home" / "statements" / "2026-03" / US).glob("s-*.html"))
     assert len(pages) == 1
     assert "7.20" in pages[0].read_text(encoding="utf-8")

@@ -37,6 +37,12 @@ create table billing.performance (period varchar, marketplace_id varchar, seller
 create table billing.fee_lines (period varchar, marketplace_id varchar, seller_id varchar, terms_id varchar,
     kind varchar, units bigint, tier integer, fee decimal(18,4), discount decimal(18,6), waiver varchar,
     amount decimal(18,4), currency varchar);
+create table billing.adjustments (posted_period varchar, period varchar, marketplace_id varchar, seller_id varchar,
+    terms_id varchar, kind varchar, entry varchar, units bigint, tier integer, fee decimal(18,4),
+    discount decimal(18,6), waiver varchar, amount decimal(18,4), currency varchar, causes varchar, credit_id varchar,
+    reason varchar);
+create table billing.kept_pages (period varchar, marketplace_id varchar, file_name varchar, statement_id varchar,
+    view varchar, template_sha256 varchar, html varchar, html_sha256 varchar);
 create table billing.statements (statement_id varchar, period varchar, marketplace_id varchar, seller_id varchar,
     currency varchar, charges decimal(18,4), adjustments decimal(18,4), total decimal(18,4), status varchar);
 """
@@ -161,6 +167,23 @@ class Books:
         ).fetchall()
         number = f"{PERIOD}-{next(self._numbers):06}"
         total = charges + Decimal(adjustments)
+        if total != charges:
+            line = (
+                None,
+                "credit",
+                "correction",
+                0,
+                None,
+                None,
+                None,
+                None,
+                adjustments,
+                currency,
+                None,
+                "C1",
+                "goodwill",
+            )
+            self.insert("billing.adjustments", PERIOD, "2026-08", marketplace, seller, *line)
         self.insert(
             "billing.statements", number, PERIOD, marketplace, seller, currency, charges, adjustments, total, status
         )

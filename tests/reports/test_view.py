@@ -82,7 +82,7 @@ def test_an_ordinary_month(books):
     assert it["contacts"]["channels"] == ["E-mail", "Chat"]
     assert it["contacts"]["rows"] == [["Where is my order?", ["0", "12"], "12"], ["Return", ["8", "0"], "8"]]
     assert (it["contacts"]["totals"], it["contacts"]["total"]) == (["8", "12"], "20")
-    assert it["items"] == [["SKU-1", "12"], ["SKU-2", "8"]]
+    assert it["top_items"] == [["SKU-1", "12"], ["SKU-2", "8"]]
     assert it["not_counted"][0][:2] == ["Reason not covered", "3"]
     assert "from 1 October 2026, 00:00 America/Los_Angeles (UTC−07:00) up to, but not including," in it["check"][0]
     assert "by 29 January 2027, within 90 days" in it["dispute"]
@@ -94,7 +94,7 @@ def test_only_five_items_are_shown(books):
     for number in range(3, 9):
         books.contacts("S1", number, sku=f"SKU-{number}")
     (it,) = shown(books)
-    assert it["items"] == [["SKU-1", "12"], ["SKU-2", "8"], ["SKU-8", "8"], ["SKU-7", "7"], ["SKU-6", "6"]]
+    assert it["top_items"] == [["SKU-1", "12"], ["SKU-2", "8"], ["SKU-8", "8"], ["SKU-7", "7"], ["SKU-6", "6"]]
 
 
 def test_a_discount_holds_the_rounding(books):
@@ -237,7 +237,9 @@ def test_only_enrolled(books):
     assert trial == (
         "Your free trial ended on 30 January 2025, 16:00 America/Los_Angeles (UTC−08:00), before this period."
     )
-    assert not any(it[name] for name in ("cpu", "cpu_undefined", "units", "lines", "conditions", "contacts", "items"))
+    assert not any(
+        it[name] for name in ("cpu", "cpu_undefined", "units", "lines", "conditions", "contacts", "top_items")
+    )
 
 
 def test_a_credit(books):

@@ -8,7 +8,8 @@ from html.parser import HTMLParser
 import duckdb
 import pytest
 
-from reports.statement import write_statements, writing
+from reports.statement import write_statements
+from reports.statement.names import file_name, folder_name
 from reports.statement.rows import StatementError
 
 PERIOD, US, JP = "2026-10", "ATVPDKIKX0DER", "A1VC38T7YXB528"
@@ -78,10 +79,10 @@ def test_a_set_of_statements(books, tmp_path):
     assert {path.name for path in (tmp_path / PERIOD).iterdir()} == {US}
     found = pages(tmp_path)
     index = found.pop("index.html")
-    assert index.links() == [writing.file_name(each) for each in ("S1", "S2", "S3")]
+    assert index.links() == [file_name(each) for each in ("S1", "S2", "S3")]
     assert set(index.links()) == set(found)
     assert "3 statements, 246.60 USD in all, all drafts." in index.text
-    page = found[writing.file_name("S2")]
+    page = found[file_name("S2")]
     for each in ("Bo & Söhne", "DRAFT", "124.80 USD", "20 / 345", "October 2026", "amazon.com", "illustrative"):
         assert each in page.text
     assert "contact-order" not in page.text
@@ -117,7 +118,7 @@ def test_a_final_statement_says_so(books, tmp_path):
     books.con.execute("update billing.statements set status = 'final'")
     write_statements(books.con, [(PERIOD, US)], tmp_path)
     found = pages(tmp_path)
-    page = found[writing.file_name("S1")]
+    page = found[file_name("S1")]
     assert "FINAL" in page.text
     assert "raft" not in page.text.replace("DRAFT", "raft")
 
@@ -136,29 +137,29 @@ def test_hostile_ids_and_names(books, tmp_path):
     index = found["index.html"]
     assert set(index.links()) == set(found) - {"index.html"}
     for each in HOSTILE:
-        page = found[writing.file_name(each)]
+        page = found[file_name(each)]
         assert not {tag for tag, _ in page.tags} & {"script", "b"}
         assert not any("onmouseover" in attributes for _, attributes in page.tags)
         legible = each.replace("\t", "\ufffd").replace("\n", "\ufffd")
         assert f"{legible}\ufffd<b>\ufffd" in page.words
         assert f"{legible}\ufffd<b>\ufffd" in index.words
-        raw = (tmp_path / PERIOD / US / writing.file_name(each)).read_text(encoding="utf-8")
+        raw = (tmp_path / PERIOD / US / file_name(each)).read_text(encoding="utf-8")
         assert "\x00" not in raw
         assert "\u2029" not in raw
     # whatever could turn the direction of the text stands in a <bdi>
-    turned = (tmp_path / PERIOD / US / writing.file_name("\u202egnissap\u202c")).read_text(encoding="utf-8")
+    turned = (tmp_path / PERIOD / US / file_name("\u202egnissap\u202c")).read_text(encoding="utf-8")
     assert "\u202e" in turned
     assert "\u202e" not in re.sub(r"<bdi[^>]*>[^<]*</bdi>", "", turned)
 
 
 def test_names_of_files_and_folders():
-    assert writing.file_name("A1-Shop") == f"a1-shop-{hashlib.sha256(b'A1-Shop').hexdigest()[:12]}.html"
-    assert writing.file_name("Ab") != writing.file_name("aB")
-    assert writing.file_name("🙂").startswith("seller-")
-    assert writing.folder_name(US) == US
-    assert re.fullmatch(r"up-[0-9a-f]{12}", writing.folder_name("../Up"))
-    assert re.fullmatch(r"marketplace-[0-9a-f]{12}", writing.folder_name(".."))
-    assert writing.folder_name("ÀB") != "ÀB"
+    assert file_name("A1-Shop") == f"a1-shop-{hashlib.sha256(b'A1-Shop').hexdigest()[:12]}.html"
+    assert file_name("Ab") != file_name("aB")
+    assert file_name("🙂").startswith("seller-")
+    assert folder_name(US) == US
+    assert re.fullmatch(r"up-[0-9a-f]{12}", folder_name("../Up"))
+    assert re.fullmatch(r"marketplace-[0-9a-f]{12}", folder_name(".."))
+    assert folder_name("ÀB") != "ÀB"
 
 
 def test_a_hostile_marketplace_stays_below_the_folder(books, tmp_path):
@@ -198,7 +199,7 @@ def test_a_set_is_replaced_whole(books, tmp_path):
     write_statements(books.con, [(PERIOD, US)], tmp_path)
     books.con.execute("delete from billing.statements where seller_id = 'S1'")
     assert write_statements(books.con, [(PERIOD, US)], tmp_path) == 1
-    assert set(pages(tmp_path)) == {"index.html", writing.file_name("S2")}
+    assert set(pages(tmp_path)) == {"index.html", file_name("S2")}
 
 
 def test_the_same_rows_make_the_same_bytes(books, tmp_path):
@@ -239,11 +240,11 @@ def test_what_a_killed_process_left_behind_is_cleared(books, tmp_path, killed):
         books.con.execute("update billing.statements set total = total + 1")
         with pytest.raises(StatementError):
             write_statements(books.con, [(PERIOD, US)], tmp_path)
-        assert set(pages(tmp_path)) == {"index.html", writing.file_name("S1")}
+        assert set(pages(tmp_path)) == {"index.html", file_name("S1")}
         books.con.execute("update billing.statements set total = total - 1")
     write_statements(books.con, [(PERIOD, US)], tmp_path)
     assert {path.name for path in target.parent.iterdir()} == {US}
-    assert set(pages(tmp_path)) == {"index.html", writing.file_name("S1")}
+    assert set(pages(tmp_path)) == {"index.html", file_name("S1")}
 
 
 def test_several_marketplaces(books, tmp_path):
@@ -252,7 +253,7 @@ def test_several_marketplaces(books, tmp_path):
     books.terms("JP-1", (None, "38"), marketplace=JP)
     books.statement("S1", marketplace=JP, currency="JPY", adjustments="1520")
     assert write_statements(books.con, [(PERIOD, US), (PERIOD, JP), (PERIOD, US)], tmp_path) == 2
-    page = Page((tmp_path / PERIOD / JP / writing.file_name("S1")).read_text(encoding="utf-8"))
+    page = Page((tmp_path / PERIOD / JP / file_name("S1")).read_text(encoding="utf-8"))
     assert "1,520 JPY" in page.text
     assert "124.80" not in page.text
 
@@ -272,7 +273,7 @@ def test_rows_of_more_sellers_than_a_batch(books, tmp_path):
         from range(0, {number}, 2) as t(i)""")
     assert write_statements(books.con, [(PERIOD, US)], tmp_path) == number // 2
     for each in (0, 2, 998, 2498):
-        page = Page((tmp_path / PERIOD / US / writing.file_name(f"S{each}")).read_text(encoding="utf-8"))
+        page = Page((tmp_path / PERIOD / US / file_name(f"S{each}")).read_text(encoding="utf-8"))
         assert f"{2 * (each + 1):,}" in page.words
     assert len(list((tmp_path / PERIOD / US).iterdir())) == number // 2 + 1
 

@@ -1,0 +1,347 @@
+"""Closed periods rated again with what is known now (domain.md, "Closing, and what comes late").
+
+It owns `billing.rerated_lines`, `billing.rerating` and `billing.late_causes`, and brings the rows of closed periods in
+`core.*`, `billing.performance` and `audit.*` up to the present. What a close wrote it never touches: the difference
+between `billing.posted_lines` and `billing.rerated_lines` becomes adjustments (`adjustments.sql`).
+
+The cost follows the late rows. First the orders that late rows can touch: all their units, contacts and returns in
+closed periods are made anew, aside, by the very SQL that makes them for an open period, from the rows of those orders
+alone. Then the sellers of those orders are rated anew in the periods concerned. Last, everything replaces what was
+there in one transaction, and the balances of the touched periods are counted again.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import duckdb
+
+from assets.aside import in_the_warehouse, look_through, made_aside
+from assets.billing.books import LINE_COLUMNS, keep_terms, kept_terms, rerating_of
+from assets.core.marketplaces import Marketplace
+from assets.core.terms import Terms, parse_terms, terms_repriced
+from assets.raw.contracts import DATASETS
+from assets.tables import UNKNOWN, choose, make, replace_and_check, step_of
+from assets.warehouse import Warehouse
+
+CLOCKS = {
+    "order_items": "purchased_at",
+    "shipments": "shipped_at",
+    "contacts": "contacted_at",
+    "returns": "requested_at",
+}
+"""The time of each dataset of orders that decides where a row counts."""
+
+BY_ORDER = ("core.units", "core.contacts", "core.returns")
+"""Tables of which the rows of an order can be made alone."""
+
+SHOWN_ASIDE = (
+    *("core.marketplaces", "core.calendar", "core.terms", "core.tiers"),
+    *("core.enrolments", "core.marketplaces_with_returns"),
+)
+"""Tables that are looked at as they are in the warehouse, where they are up to date."""
+
+RECOUNTED = ("core.units", "core.contacts")
+"""Tables whose gates, the balances, are counted again for the touched periods; and audit.exceptions."""
+
+
+def rerate(
+    warehouse: Warehouse, terms: Mapping[str, Terms], marketplaces: Mapping[str, Marketplace], chosen: Sequence[str]
+) -> int:
+    """Bring the closed periods of the marketplaces chosen up to the present; returns the sellers rated anew.
+
+    `terms` are those that a run may use, by marketplace; one without is left as it is. The tables that do not depend on
+    a period (core.enrolments and before) must be up to date. Does nothing where nothing came since. Raises
+    `ChecksFailedError`, and then nothing is changed.
+    """
+    con, latest = warehouse.con, warehouse.latest_load()
+    with_returns = {row[0] for row in con.execute("from core.marketplaces_with_returns").fetchall()}
+    due: dict[tuple[int, str | None], list[str]] = {}
+    for name, standing in rerating_of(con).items():
+        if name not in chosen or name not in terms:
+            continue
+        rated_with = parse_terms(kept_terms(con, standing["terms_sha256"], name), terms[name].path, marketplaces)
+        whole = None
+        if terms_repriced(con, terms[name], rated_with):
+            whole = "terms_repriced"
+        elif (name in with_returns) != standing["has_returns"] and terms[name].ask_for_returns:
+            whole = "first_returns"
+        if whole or standing["load_id"] < latest:
+            due.setdefault((standing["load_id"], whole), []).append(name)
+    rated = 0
+    for (since, whole), names in due.items():
+        with made_aside(con):
+            rated += _Rerating(warehouse, names, since, latest, whole).run({name: terms[name] for name in names})
+    return rated
+
+
+@dataclass(frozen=True)
+class _Rerating:
+    """One re-rating of marketplaces that are behind by the same loads; `whole` is why all their lines are in doubt."""
+
+    warehouse: Warehouse
+    names: Sequence[str]
+    since: int
+    latest: int
+    whole: str | None
+
+    @property
+    def con(self) -> duckdb.DuckDBPyConnection:
+        return self.warehouse.con
+
+    def run(self, terms: Mapping[str, Terms]) -> int:
+        look_through(self.con, SHOWN_ASIDE)
+        closed = self.closed()
+        choose(self.con, closed)
+        self.find_changed_enrolments()
+        self.find_late_rows()
+        self.narrow_to_late_orders()
+        for name in ("core.order_items", "core.coverage", *BY_ORDER):
+            make(self.warehouse, step_of(name), aside=True)
+        self.find_affected_sellers()
+        self.find_touched_periods()
+        self.narrow_to_affected_sellers()
+        for name in ("billing.performance", "billing.fee_lines"):
+            make(self.warehouse, step_of(name), aside=True)
+        self.find_causes()
+        touched = self.con.execute("select period, marketplace_id from touched").fetchall()
+        (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
+        with in_the_warehouse(self.con), self.warehouse.transaction():
+            self.replace(closed)
+            self.recount(touched)
+            self.enter(terms)
+        return rated
+
+    def closed(self) -> list[tuple[str, str]]:
+        """The closed periods of the marketplaces, and the same months of rows that have none."""
+        rows = self.con.execute(
+            "select period, marketplace_id from warehouse.billing.closes where list_contains(?, marketplace_id)",
+            [self.names],
+        ).fetchall()
+        return [*rows, *{(period, UNKNOWN) for period, _ in rows}]
+
+    def only(self, table: str, columns: str) -> str:
+        """The clause that keeps the rows named in a table; none if everything is made anew."""
+        return "" if self.whole else f"semi join {table} using ({columns})"
+
+    # -- what came late -----------------------------------------------------------------------------------------
+
+    def find_changed_enrolments(self) -> None:
+        """`changed_sellers`: sellers whose enrolment is otherwise than it was known to be."""
+        self.warehouse.show_as_of(self.since, raw="warehouse.raw")
+        self.con.execute("drop view core.enrolments")
+        for name in ("core.enrolment_events", "core.enrolments"):
+            make(self.warehouse, step_of(name), aside=True)
+        self.con.execute("""
+            create table changed_sellers as
+            select distinct marketplace_id, seller_id from (
+                (from core.enrolments except from warehouse.core.enrolments)
+                union all (from warehouse.core.enrolments except from core.enrolments)
+            ) where marketplace_id in (select marketplace_id from scope)""")
+        self.con.execute("drop table core.enrolments")
+        look_through(self.con, ["core.enrolments"])
+        for dataset in CLOCKS:
+            self.con.execute(f"drop view in_force.{dataset}")
+
+    def find_late_rows(self) -> None:
+        """`late`: versions of rows that came, or were beaten, since; `late_orders`: the orders they can touch."""
+        self.con.execute(
+            "create table late (order_id varchar, contact_id varchar, happened_at timestamp, cause varchar)"
+        )
+        for dataset, clock in CLOCKS.items():
+            key, what = ", ".join(DATASETS[dataset].key), dataset.removesuffix("s")
+            contact = "contact_id" if dataset == "contacts" else "null"
+            self.con.execute(f"""
+                insert into late
+                with beaten as (
+                    select * from warehouse.raw.{dataset} semi join (
+                        from warehouse.raw.superseded where dataset = '{dataset}' and load_id > {self.since}
+                    ) using (file_id, row_number)
+                ),
+                corrected as (select distinct {key} from beaten where load_id <= {self.since}),
+                versions as (
+                    select {key}, order_id, {clock} as happened_at
+                    from warehouse.raw.{dataset} where load_id > {self.since}
+                    union
+                    select {key}, order_id, {clock} from beaten
+                )
+                select order_id, {contact}, happened_at,
+                    if(({key}) in (select ({key}) from corrected), 'corrected_', 'late_') || '{what}'
+                from versions""")
+        # A row that counts in an open period touches no closed one, but for an item: its units may have been waiting.
+        self.con.execute("""
+            create table late_orders as
+            select order_id from late
+            where order_id is not null
+                and (happened_at < (select max(ends_at) from scope) or cause like '%_order_item')
+            union
+            select order_id
+            from warehouse.raw.order_items semi join changed_sellers using (marketplace_id, seller_id)""")
+        self.con.execute(
+            "create table late_contacts as select distinct contact_id from late where contact_id is not null"
+        )
+
+    def narrow_to_late_orders(self) -> None:
+        """`in_force.*` aside: the rows of late orders alone, in closed periods."""
+        for dataset, clock in CLOCKS.items():
+            if dataset == "order_items":
+                continue
+            among = "order_id in (from late_orders)"
+            if dataset == "contacts":
+                among += " or contact_id in (from late_contacts)"
+            self.con.execute(f"""
+                create table in_force.{dataset} as
+                select * from warehouse.in_force.{dataset}
+                where {clock} >= (select min(starts_at) from scope) and {clock} < (select max(ends_at) from scope)
+                    {"" if self.whole else f"and ({among})"}""")
+        self.con.execute(f"""
+            create table in_force.order_items as
+            select * from warehouse.in_force.order_items {self.only("late_orders", "order_id")}""")
+
+    # -- whom it concerns ---------------------------------------------------------------------------------------
+
+    def find_affected_sellers(self) -> None:
+        """`concerned`: seller, period and cause that a late row can have; `affected`: the sellers to rate anew."""
+        late = self.only("late_orders", "order_id")
+        times = " union ".join(
+            f"select order_id, {clock} as happened_at from warehouse.raw.{dataset} {late}"
+            for dataset, clock in CLOCKS.items()
+            if dataset != "order_items"
+        )
+        self.con.execute(f"""
+            create table owners as
+            select distinct order_id, marketplace_id, seller_id, purchased_at
+            from warehouse.raw.order_items {late}""")
+        self.con.execute(f"""
+            create table places as
+            with times as (
+                select * from ({times})
+                where happened_at >= (select min(starts_at) from scope)
+                    and happened_at < (select max(ends_at) from scope)
+            )
+            select distinct scope.period, owners.marketplace_id, owners.seller_id, owners.order_id
+            from owners
+            join times on times.order_id = owners.order_id
+            join scope
+                on scope.marketplace_id = owners.marketplace_id
+                and scope.starts_at <= times.happened_at and times.happened_at < scope.ends_at
+            union
+            select scope.period, owners.marketplace_id, owners.seller_id, owners.order_id
+            from owners
+            join scope
+                on scope.marketplace_id = owners.marketplace_id
+                and scope.quarter_starts_at <= owners.purchased_at and owners.purchased_at < scope.ends_at""")
+        self.con.execute("create table affected as select distinct period, marketplace_id, seller_id from places")
+
+    def find_touched_periods(self) -> None:
+        """`touched`: the periods whose rows change, those of rows without a marketplace included."""
+        waiting = " union ".join(
+            f"select period, marketplace_id from {where}{table} where marketplace_id = '{UNKNOWN}' {among}"
+            for table in ("core.units", "core.contacts")
+            for where, among in (
+                ("", ""),
+                ("warehouse.", "" if self.whole else "and (order_id in (from late_orders))"),
+            )
+        )
+        self.con.execute(f"""
+            create table touched as
+            select distinct period, marketplace_id from (
+                select period, marketplace_id from affected
+                union {waiting}
+                union select period, marketplace_id from warehouse.core.contacts
+                    where marketplace_id = '{UNKNOWN}' and contact_id in (from late_contacts)
+            ) semi join scope using (period, marketplace_id)""")
+
+    def narrow_to_affected_sellers(self) -> None:
+        """What rating reads aside: all rows of the affected sellers, those of late orders as just made."""
+        for name in BY_ORDER:
+            made = name.replace(".", ".fresh_")
+            self.con.execute(f"alter table {name} rename to {made.removeprefix('core.')}")
+            also = "and contact_id not in (from late_contacts)" if name == "core.contacts" else ""
+            kept = f"""
+                select * from warehouse.{name}
+                where (period, marketplace_id) in (select (period, marketplace_id) from scope)
+                    and (order_id is null or order_id not in (from late_orders)) {also}
+                union all by name"""
+            self.con.execute(f"""
+                create view {name} as
+                select * from ({"" if self.whole else kept} select * from {made})
+                {self.only("affected", "period, marketplace_id, seller_id")}""")
+        self.con.execute("drop table in_force.order_items")
+        self.con.execute(f"""
+            create view in_force.order_items as
+            select * from warehouse.in_force.order_items
+            {self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")}""")
+
+    def find_causes(self) -> None:
+        """`causes`: what can have changed each line that is otherwise now."""
+        old = f"""
+            select {LINE_COLUMNS} from warehouse.billing.rerated_lines semi join scope using (period, marketplace_id)
+            {self.only("affected", "period, marketplace_id, seller_id")}"""
+        new = f"select {LINE_COLUMNS} from billing.fee_lines"
+        self.con.execute(f"""
+            create table causes as
+            with changed as (
+                select distinct period, marketplace_id, seller_id
+                from (({old} except {new}) union all ({new} except {old}))
+            ),
+            found as (
+                -- an item can matter wherever its order does, any other row where it counts
+                select distinct places.period, places.marketplace_id, places.seller_id, late.cause
+                from late
+                join places on places.order_id = late.order_id
+                join scope on scope.period = places.period and scope.marketplace_id = places.marketplace_id
+                where late.cause like '%_order_item'
+                    or (scope.starts_at <= late.happened_at and late.happened_at < scope.ends_at)
+                union
+                select changed.period, marketplace_id, seller_id, 'enrolment_changed'
+                from changed semi join changed_sellers using (marketplace_id, seller_id)
+                union
+                select period, marketplace_id, seller_id, '{self.whole}' from changed where {bool(self.whole)}
+            )
+            select changed.*, found.cause from changed join found using (period, marketplace_id, seller_id)""")
+
+    # -- one transaction ----------------------------------------------------------------------------------------
+
+    def replace(self, closed: Sequence[tuple[str, str]]) -> None:
+        """Put what was made aside in the place of what was there."""
+        choose(self.con, closed)
+        in_scope = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
+        for name in BY_ORDER:
+            fresh = f"aside.{name.replace('.', '.fresh_')}"
+            late = "order_id in (from aside.main.late_orders)"
+            if name == "core.contacts":
+                late += " or contact_id in (from aside.main.late_contacts)"
+            self.con.execute(f"delete from {name} where {in_scope} {'' if self.whole else f'and ({late})'}")
+            self.con.execute(f"insert into {name} by name from {fresh}")
+        for name, made in (
+            ("billing.performance", "aside.billing.performance"),
+            ("billing.rerated_lines", "aside.billing.fee_lines"),
+        ):
+            affected = "and (period, marketplace_id, seller_id) in (from aside.main.affected)"
+            self.con.execute(f"delete from {name} where {in_scope} {'' if self.whole else affected}")
+            self.con.execute(f"insert into {name} by name from {made}")
+        self.con.execute(
+            f"insert into billing.late_causes select marketplace_id, period, seller_id, cause, {self.latest}"
+            " from aside.main.causes"
+        )
+
+    def recount(self, touched: Sequence[tuple[str, str]]) -> None:
+        """Count the balances of the touched periods again, and what is reported of them."""
+        if touched:
+            choose(self.con, touched)
+            for name in RECOUNTED:
+                replace_and_check(self.warehouse, step_of(name)[1:])
+            replace_and_check(self.warehouse, step_of("audit.exceptions"))
+
+    def enter(self, terms: Mapping[str, Terms]) -> None:
+        """Note how far the marketplaces are."""
+        for name, card in terms.items():
+            keep_terms(self.con, card.sha256, name, card.text)
+            self.con.execute(
+                """
+                update billing.rerating
+                set load_id = $load, terms_sha256 = $terms,
+                    has_returns = $name in (select marketplace_id from core.marketplaces_with_returns)
+                where marketplace_id = $name""",
+                {"load": self.latest, "terms": card.sha256, "name": name},
+            )

@@ -1,0 +1,330 @@
+"""Closing a period: what is about to be frozen, whether it may be, and the one transaction that freezes it.
+
+Rules: domain.md, "Closing, and what comes late". The period is brought up to date first (`running.py`), so that what
+is shown is what is frozen. A close writes `billing.closes` and everything that is kept with it; nothing rewrites that.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from decimal import Decimal
+from typing import Any
+
+import polars as pl
+
+from assets.billing.books import LINE_COLUMNS, keep_terms, rerating_of
+from assets.core.calendar import first_instant, month_of
+from assets.core.marketplaces import COLUMNS, Marketplace
+from assets.core.terms import Terms
+from assets.settings import Settings
+from assets.tables import choose, replace_and_check, step_of
+from assets.warehouse import Warehouse
+from reports.statement.pages import Templates, make_pages
+from reports.statement.writing import write_statements
+
+PAGES_AT_A_TIME = 500
+
+
+class CloseError(Exception):
+    """A period that cannot be closed; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Preview:
+    """What closing a period of a marketplace would freeze."""
+
+    marketplace: Marketplace
+    statements: int
+    sellers_charged: int
+    units: int
+    unmatched: int
+    charges: Decimal
+    adjustments: Decimal
+    total: Decimal
+    exceptions: int
+    quarantined: int
+    """Rows refused by all loads so far, of any marketplace: they may belong to this period."""
+    days_without: Mapping[str, int]
+    """Dataset → days of the period on which nothing of it happened."""
+
+
+def to_close(
+    warehouse: Warehouse, period: str, listed: Mapping[str, Marketplace], chosen: Sequence[str], now: datetime
+) -> tuple[list[str], list[str]]:
+    """The marketplaces whose period can be closed, of those chosen, and those where it is closed already.
+
+    Without a choice: every marketplace with a closed period before, or with anything loaded for this one. Raises
+    `CloseError` where the period has not ended, or is not the next to close.
+    """
+    standing = rerating_of(warehouse.con)
+    closed = {
+        row["marketplace_id"]
+        for row in warehouse.rows("select marketplace_id from billing.closes where period = ?", [period])
+    }
+    names = list(chosen) or [name for name in listed if name in standing or _is_active(warehouse, listed[name], period)]
+    due = [name for name in names if name not in closed]
+    for name in due:
+        where = f"{period} of {listed[name].country} ({name})"
+        ends_at = first_instant(month_of(period)[1], listed[name].zone)
+        if now < ends_at:
+            raise CloseError(f"{where} has not ended: it does at {ends_at:%Y-%m-%d %H:%M} UTC")
+        if name in standing and period < standing[name]["first_period"]:
+            raise CloseError(
+                f"{where} lies before {standing[name]['first_period']}, the first that was closed: it was never billed"
+            )
+        if name in standing and period > standing[name]["open_period"]:
+            raise CloseError(f"{where} cannot be closed before {standing[name]['open_period']}: periods close in order")
+    return due, [name for name in names if name in closed]
+
+
+def preview(warehouse: Warehouse, period: str, marketplace: Marketplace) -> Preview:
+    """What closing would freeze, from the period's tables as they are."""
+    key = [period, marketplace.marketplace_id]
+    (money,) = warehouse.rows(
+        """
+        select count(*) as statements, count(*) filter (total <> 0) as charged,
+            coalesce(sum(charges), 0) as charges, coalesce(sum(adjustments), 0) as adjustments,
+            coalesce(sum(total), 0) as total
+        from billing.statements where period = ? and marketplace_id = ?""",
+        key,
+    )
+    (units,) = warehouse.rows(
+        "select coalesce(sum(trial + chargeable), 0) as units from audit.unit_balance"
+        " where period = ? and marketplace_id = ?",
+        key,
+    )
+    (unmatched,) = warehouse.rows(
+        "select coalesce(sum(unmatched), 0) as units from audit.unit_balance"
+        " where period = ? and marketplace_id = 'unknown'",
+        [period],
+    )
+    (exceptions,) = warehouse.rows(
+        "select count(*) as number from audit.exceptions where period = ? and marketplace_id = ?", key
+    )
+    (quarantined,) = warehouse.rows("select count(*) as number from audit.quarantine")
+    return Preview(
+        marketplace=marketplace,
+        statements=money["statements"],
+        sellers_charged=money["charged"],
+        units=int(units["units"]),
+        unmatched=int(unmatched["units"]),
+        charges=money["charges"],
+        adjustments=money["adjustments"],
+        total=money["total"],
+        exceptions=exceptions["number"],
+        quarantined=quarantined["number"],
+        days_without=_days_without(warehouse, period, marketplace),
+    )
+
+
+def close(
+    warehouse: Warehouse,
+    settings: Settings,
+    period: str,
+    marketplaces: Sequence[Marketplace],
+    terms: Mapping[str, Terms],
+    *,
+    by: str,
+    now: datetime,
+    code_version: str,
+) -> None:
+    """Freeze the period of these marketplaces, in one transaction, and write the final statements.
+
+    The period must have been brought up to date in this very run, without a failed check. Raises `CloseError` if rows
+    were loaded since, or the books would contradict what is known.
+    """
+    con, templates = warehouse.con, Templates()
+    latest = warehouse.latest_load()
+    con.execute("create or replace temp table pages_to_keep as from billing.kept_pages limit 0")
+    for marketplace in marketplaces:
+        _gather_pages(warehouse, period, marketplace.marketplace_id, templates)
+    pairs = [(period, marketplace.marketplace_id) for marketplace in marketplaces]
+    standing = rerating_of(con)
+    for marketplace in marketplaces:
+        name = marketplace.marketplace_id
+        if name not in terms:
+            raise CloseError(f"{period} of {marketplace.country} ({name}) has no terms that can be used")
+        if name in standing and standing[name]["load_id"] != latest:
+            raise CloseError(
+                f"rows were loaded since {period} of {marketplace.country} ({name}) was brought up to date"
+            )
+    choose(con, pairs)
+    with warehouse.transaction():
+        for marketplace in marketplaces:
+            _enter(warehouse, period, marketplace, terms[marketplace.marketplace_id], by, now, latest, code_version)
+        con.execute("insert into billing.kept_pages from pages_to_keep")
+        con.execute(
+            "insert into billing.kept_templates select $1, $2"
+            " where not exists (from billing.kept_templates where template_sha256 = $1)",
+            [templates.sha256, json.dumps(templates.texts, sort_keys=True)],
+        )
+        closing = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
+        con.execute(f"update billing.statements set status = 'final' where {closing}")
+        replace_and_check(warehouse, step_of("billing.journal"))
+        _post_lines(warehouse)
+    con.execute("drop table pages_to_keep")
+    write_statements(con, pairs, settings.statements)
+
+
+# -- what there is -------------------------------------------------------------------------------------------------
+
+
+def _is_active(warehouse: Warehouse, marketplace: Marketplace, period: str) -> bool:
+    """Whether a marketplace has any order in the period, or a seller enrolled by its end."""
+    start, end = (first_instant(day, marketplace.zone) for day in month_of(period))
+    found = warehouse.rows(
+        """
+        select 1 from raw.order_items where marketplace_id = $id and purchased_at < $end and purchased_at >= $start
+        union all
+        select 1 from raw.enrolment_events where marketplace_id = $id and effective_at < $end
+        limit 1""",
+        {"id": marketplace.marketplace_id, "start": start, "end": end},
+    )
+    return bool(found)
+
+
+def _days_without(warehouse: Warehouse, period: str, marketplace: Marketplace) -> dict[str, int]:
+    start, end = month_of(period)
+    days = [start + timedelta(days=n) for n in range((end - start).days + 1)]
+    bounds = [first_instant(day, marketplace.zone) for day in days]
+    rows = pl.DataFrame({"starts_at": bounds[:-1], "ends_at": bounds[1:]})
+    con, missing = warehouse.con, {}
+    con.register("days", rows)
+    for what, table, clock in (
+        ("orders", "core.order_items", "purchased_at"),
+        ("shipments", "core.units", "shipped_at"),
+        ("contacts", "core.contacts", "contacted_at"),
+    ):
+        among = "" if table == "core.order_items" else "and period = $period"
+        query = f"""
+            select count(*) from days where not exists (
+                from {table} as happened
+                where happened.marketplace_id = $id {among} and {clock} >= $first and {clock} < $last
+                    and {clock} >= days.starts_at and {clock} < days.ends_at
+            )"""
+        values: dict[str, Any] = {"id": marketplace.marketplace_id, "first": bounds[0], "last": bounds[-1]}
+        if among:
+            values["period"] = period
+        (missing[what],) = con.execute(query, values).fetchall()[0]
+    con.unregister("days")
+    return missing
+
+
+# -- the transaction -----------------------------------------------------------------------------------------------
+
+
+def _gather_pages(warehouse: Warehouse, period: str, marketplace_id: str, templates: Templates) -> None:
+    """Put the pages of final statements into `pages_to_keep`, some at a time."""
+    waiting: list[tuple[Any, ...]] = []
+
+    def put() -> None:
+        if waiting:
+            names = [row[0] for row in warehouse.con.execute("describe pages_to_keep").fetchall()]
+            pages = pl.DataFrame(waiting, schema=dict.fromkeys(names, pl.String), orient="row")
+            warehouse.con.register("pages_waiting", pages)
+            warehouse.con.execute("insert into pages_to_keep from pages_waiting")
+            warehouse.con.unregister("pages_waiting")
+            waiting.clear()
+
+    for page in make_pages(warehouse.con, period, marketplace_id, templates, is_final=True):
+        sha256 = hashlib.sha256(page.html.encode()).hexdigest()
+        waiting.append(
+            (
+                *(period, marketplace_id, page.file_name, page.statement_id, page.view),
+                *(templates.sha256, page.html, sha256),
+            )
+        )
+        if len(waiting) == PAGES_AT_A_TIME:
+            put()
+    put()
+
+
+def _enter(
+    warehouse: Warehouse,
+    period: str,
+    marketplace: Marketplace,
+    terms: Terms,
+    by: str,
+    now: datetime,
+    load_id: int,
+    code_version: str,
+) -> None:
+    """The row of `billing.closes`, and how far the marketplace is re-rated: up to here."""
+    con, name = warehouse.con, marketplace.marketplace_id
+    keep_terms(con, terms.sha256, name, terms.text)
+    listed_as = json.dumps({column: getattr(marketplace, column) for column in COLUMNS})
+    con.execute(
+        """
+        insert into billing.closes by name
+        select $period as period, $id as marketplace_id, $now as closed_at, $by as closed_by, $load as load_id,
+            $terms as terms_sha256, $code as code_version, cast(coalesce(sum(total), 0) as decimal(18, 4)) as total,
+            $currency as currency, count(*) as statements, ($pages) as pages_sha256, $listed as marketplace
+        from billing.statements where period = $period and marketplace_id = $id""".replace(
+            "$pages",
+            "select sha256(coalesce(string_agg(file_name || ':' || html_sha256, chr(10) order by file_name), ''))"
+            " from pages_to_keep where marketplace_id = $id",
+        ),
+        {
+            "period": period,
+            "id": name,
+            "now": now,
+            "by": by,
+            "load": load_id,
+            "terms": terms.sha256,
+            "code": code_version,
+            "currency": marketplace.currency,
+            "listed": listed_as,
+        },
+    )
+    con.execute(
+        """
+        insert into billing.rerating by name
+        select $id as marketplace_id, $period as first_period
+        where $id not in (select marketplace_id from billing.rerating)""",
+        {"id": name, "period": period},
+    )
+    con.execute(
+        """
+        update billing.rerating
+        set load_id = $load, posted_load_id = $load, terms_sha256 = $terms,
+            has_returns = $id in (select marketplace_id from core.marketplaces_with_returns),
+            open_period = (
+                select following.period
+                from core.calendar as this
+                join core.calendar as following
+                    on following.marketplace_id = this.marketplace_id and following.starts_at = this.ends_at
+                where this.marketplace_id = $id and this.period = $period
+            )
+        where marketplace_id = $id""",
+        {"id": name, "load": load_id, "terms": terms.sha256, "period": period},
+    )
+
+
+def _post_lines(warehouse: Warehouse) -> None:
+    """Bring `billing.posted_lines` to what the books now say, which is all that is known."""
+    con = warehouse.con
+    key = "period, marketplace_id, seller_id, terms_id, kind"
+    posted = "(posted_period, marketplace_id) in (select (period, marketplace_id) from scope) and kind <> 'credit'"
+    con.execute(f"""
+        delete from billing.posted_lines where ({key}) in (
+            select ({key}) from billing.adjustments where {posted} and entry = 'reversal'
+        )""")
+    con.execute(f"""
+        insert into billing.posted_lines by name
+        select {LINE_COLUMNS} from billing.adjustments where {posted} and entry = 'correction'""")
+    fresh = f"select {LINE_COLUMNS} from billing.fee_lines semi join scope using (period, marketplace_id)"
+    con.execute(f"insert into billing.posted_lines by name {fresh}")
+    con.execute(f"insert into billing.rerated_lines by name {fresh}")
+    among = "where marketplace_id in (select marketplace_id from scope)"
+    different = con.execute(f"""
+        select period, seller_id from (
+            (from billing.posted_lines {among} except all from billing.rerated_lines {among})
+            union all (from billing.rerated_lines {among} except all from billing.posted_lines {among})
+        ) limit 1""").fetchall()
+    if different:
+        raise CloseError(
+            f"after this close the books would contradict what is known of {different[0][1]} in {different[0][0]}:"
+            " a fault of this program; nothing was closed"
+        )

@@ -1,0 +1,28 @@
+"""Names of files and folders, made from ids that may hold anything."""
+
+import hashlib
+import re
+
+INDEX_PAGE = "index.html"
+SLUG_LENGTH = 40
+HASH_LENGTH = 12
+
+
+def file_name(seller_id: str) -> str:
+    """The name of a seller's page: what is harmless of its id, and enough of a hash to tell any two ids apart."""
+    return f"{_slug(seller_id, 'seller')}-{_hash(seller_id)}.html"
+
+
+def folder_name(marketplace_id: str) -> str:
+    """The name of a marketplace's folder: its id if that is a plain one, else made as `file_name` is."""
+    if re.fullmatch(r"[A-Z0-9]{1,64}", marketplace_id):
+        return marketplace_id
+    return f"{_slug(marketplace_id, 'marketplace')}-{_hash(marketplace_id)}"
+
+
+def _slug(text: str, otherwise: str) -> str:
+    return re.sub(r"[^a-z0-9]+", "-", text.lower()).strip("-")[:SLUG_LENGTH].strip("-") or otherwise
+
+
+def _hash(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:HASH_LENGTH]
