@@ -179,18 +179,21 @@ def journal(periods: list[str], form: str, marketplace_id: str | None, out: Any)
     from pipelines.journalling import write_journal
 
     with read_warehouse(settings().home) as warehouse:
+        closed = warehouse.rows("select distinct period from billing.closes where list_contains(?, period)", [periods])
+        if not closed:
+            raise click.UsageError(f"{_shown(periods)} is not closed: only closed periods are posted")
         entries = write_journal(warehouse, periods, marketplace_id, form, out)
     click.echo(f"{entries:,} entries", err=True)
 
 
 @cli.command()
 def status() -> None:
-    """What is loaded, which periods have drafts, and what to do next."""
+    """What is loaded, which periods are drafts or closed, and what to do next."""
     from assets.warehouse import read_warehouse
     from pipelines.status import show_status
 
     with read_warehouse(settings().home) as warehouse:
-        show_status(_console(), warehouse)
+        show_status(_console(), warehouse, _now())
 
 
 @cli.command()
@@ -333,6 +336,8 @@ def _run(
     from pipelines.summary import show_run
 
     started = time.monotonic()
+    if not warehouse.latest_load():
+        raise click.UsageError(f"nothing has been loaded into {places.home} yet; load files first: csba load PATH…")
     listed = read_marketplaces(places.marketplaces)
     unlisted = [name for name in marketplaces if name not in listed]
     if unlisted:
@@ -345,7 +350,7 @@ def _run(
             _complain(f"{period} was stopped: {reason}")
     warehouse.failures.extend(report.refused_terms)
     if report.periods:
-        show_run(console, warehouse, report.periods)
+        show_run(console, warehouse, report.periods, report.marketplaces)
         folder = places.statements / (report.periods[0] if len(periods) == 1 else "")
         written = warehouse.counts.get("statements", 0)
         console.print(f"{written:,} {'statement' if written == 1 else 'statements'} in {folder}", soft_wrap=True)
@@ -432,7 +437,7 @@ def _close(
     if report.refused_terms:
         warehouse.failures.extend(report.refused_terms)
         return UNUSABLE
-    show_run(console, warehouse, [period])
+    show_run(console, warehouse, [period], due)
     show_preview(console, period, [preview(warehouse, period, listed[name]) for name in due])
     if not yes and not click.confirm(f"Close {period} of {', '.join(listed[name].country for name in due)} for good?"):
         console.print("Nothing was closed.")

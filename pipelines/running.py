@@ -40,6 +40,8 @@ class RunReport:
 
     periods: list[str] = field(default_factory=list)
     """Those brought up to date, at least for some marketplaces."""
+    marketplaces: list[str] = field(default_factory=list)
+    """Those brought up to date in the last of them."""
     stopped: dict[str, list[str]] = field(default_factory=dict)
     """Period → why it, or a marketplace of it, was stopped."""
     refused_terms: list[str] = field(default_factory=list)
@@ -98,6 +100,7 @@ def run(
                 failed, reason = _run_once(job, instance, warehouse, period, selection, progress)
                 if reason is None:
                     report.periods.append(period)
+                    report.marketplaces = remaining
                     break
                 report.stopped.setdefault(period, []).append(reason)
                 remaining = (

@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse
 from pipelines.closing import Preview
 from pipelines.printing import new_table, show_table
@@ -29,32 +30,37 @@ OUTCOMES = (
 )
 
 
-def show_run(console: Console, warehouse: Warehouse, periods: Sequence[str]) -> None:
-    """Units by outcome, sellers by tier, totals by currency and exceptions by kind, of some periods."""
+def show_run(console: Console, warehouse: Warehouse, periods: Sequence[str], marketplaces: Sequence[str] = ()) -> None:
+    """Units by outcome, sellers by tier, adjustments, totals and exceptions, of some periods of some marketplaces."""
     several = len(periods) > 1
+    warehouse.con.execute(
+        "create or replace temp table shown as select unnest($periods) as period, marketplace_id from ("
+        " select marketplace_id from core.marketplaces where len($names) = 0 or list_contains($names, marketplace_id)"
+        f" union all select '{UNKNOWN}')",
+        {"periods": list(periods), "names": list(marketplaces)},
+    )
     title = f"{periods[0]} to {periods[-1]}" if several else periods[0]
     names = {row["marketplace_id"]: row["country"] for row in warehouse.rows("from core.marketplaces")}
-    _units(console, warehouse, periods, title, names)
-    _sellers(console, warehouse, periods, title)
-    _totals(console, warehouse, periods, title, names)
-    _exceptions(console, warehouse, periods, title, names)
+    _units(console, warehouse, title, names)
+    _sellers(console, warehouse, title)
+    _adjustments(console, warehouse, title, names)
+    _totals(console, warehouse, title, names)
+    _exceptions(console, warehouse, title, names)
     for name in warehouse.counts.get("datasets_never_loaded", ()):
         _say(
             console, f"No {name} were ever loaded: statements leave them out, and rewards that need them are not given"
         )
 
 
-def _units(console: Console, warehouse: Warehouse, periods: Sequence[str], title: str, names: dict[str, str]) -> None:
+def _units(console: Console, warehouse: Warehouse, title: str, names: dict[str, str]) -> None:
     sums = ", ".join(f"cast(sum({name}) as bigint) as {name}" for name in ("shipped", *OUTCOMES, "difference"))
     rows = warehouse.rows(
         f"""
         select marketplace_id, {sums}
-        from audit.unit_balance
-        where list_contains(?, period)
+        from audit.unit_balance semi join shown using (period, marketplace_id)
         group by marketplace_id
         having sum(shipped) > 0
-        order by marketplace_id""",
-        [list(periods)],
+        order by marketplace_id"""
     )
     table = new_table("outcome", *(names.get(row["marketplace_id"], row["marketplace_id"]) for row in rows), "all")
     for name in (*OUTCOMES, "shipped", "difference"):
@@ -64,7 +70,7 @@ def _units(console: Console, warehouse: Warehouse, periods: Sequence[str], title
     show_table(console, f"Units shipped in {title}, by outcome", table)
 
 
-def _sellers(console: Console, warehouse: Warehouse, periods: Sequence[str], title: str) -> None:
+def _sellers(console: Console, warehouse: Warehouse, title: str) -> None:
     rows = warehouse.rows(
         """
         select
@@ -79,10 +85,9 @@ def _sellers(console: Console, warehouse: Warehouse, periods: Sequence[str], tit
             minor_units, line.currency
         from billing.fee_lines as line
         join core.marketplaces using (marketplace_id)
-        where list_contains(?, period)
+        semi join shown on shown.period = line.period and shown.marketplace_id = line.marketplace_id
         group by all
-        order by terms_id, class""",
-        [list(periods)],
+        order by terms_id, class"""
     )
     table = new_table("terms", "tier", "sellers", "units", "amount", "currency", left=2)
     for row in rows:
@@ -91,16 +96,32 @@ def _sellers(console: Console, warehouse: Warehouse, periods: Sequence[str], tit
     show_table(console, f"Sellers with covered units in {title}, by tier (illustrative fees)", table)
 
 
-def _totals(console: Console, warehouse: Warehouse, periods: Sequence[str], title: str, names: dict[str, str]) -> None:
+def _adjustments(console: Console, warehouse: Warehouse, title: str, names: dict[str, str]) -> None:
+    rows = warehouse.rows("""
+        select
+            marketplace_id, posted_period, booked.period, if(kind = 'credit', 'credit', causes) as why, minor_units,
+            count(distinct seller_id) as sellers, sum(amount) as difference, booked.currency
+        from billing.adjustments as booked
+        join core.marketplaces using (marketplace_id)
+        semi join shown on shown.period = booked.posted_period and shown.marketplace_id = booked.marketplace_id
+        group by all
+        order by marketplace_id, posted_period, booked.period, why""")
+    table = new_table("marketplace", "corrects", "because of", "sellers", "difference", "currency", left=3)
+    for row in rows:
+        difference = f"{row['difference']:,.{row['minor_units']}f}"
+        what = (names[row["marketplace_id"]], row["period"], row["why"].replace("_", " "))
+        table.add_row(*what, f"{row['sellers']:,}", difference, row["currency"])
+    show_table(console, f"Adjustments of closed periods, booked in {title}", table)
+
+
+def _totals(console: Console, warehouse: Warehouse, title: str, names: dict[str, str]) -> None:
     rows = warehouse.rows(
         """
         select marketplace_id, statement.currency, minor_units, count(*) as statements, sum(total) as total
-        from billing.statements as statement
+        from (from billing.statements semi join shown using (period, marketplace_id)) as statement
         join core.marketplaces using (marketplace_id)
-        where list_contains(?, period)
         group by marketplace_id, statement.currency, minor_units
-        order by marketplace_id""",
-        [list(periods)],
+        order by marketplace_id"""
     )
     table = new_table("marketplace", "statements", "total", "currency")
     for row in rows:
@@ -118,13 +139,10 @@ def _add_total(table: Table, name: str, rows: Sequence[dict[str, Any]]) -> None:
     table.add_row(name, f"{statements:,}", f"{total:,.{rows[0]['minor_units']}f}", rows[0]["currency"])
 
 
-def _exceptions(
-    console: Console, warehouse: Warehouse, periods: Sequence[str], title: str, names: dict[str, str]
-) -> None:
+def _exceptions(console: Console, warehouse: Warehouse, title: str, names: dict[str, str]) -> None:
     rows = warehouse.rows(
         "select kind, marketplace_id, count(*) as reported, min(subject) as example from audit.exceptions"
-        " where list_contains(?, period) group by kind, marketplace_id order by all",
-        [list(periods)],
+        " semi join shown using (period, marketplace_id) group by kind, marketplace_id order by all"
     )
     table = new_table("kind", "marketplace", "for example", "times", left=3)
     for row in rows:
@@ -206,11 +224,11 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
             ignored = ", ".join(file.ignored_columns)
             _say(console, f"{file.path.name}: columns that {file.dataset} does not have: {ignored}")
     for row in quarantined:
-        value = "blank" if row["value"] is None else repr(row["value"])
+        found = "is blank, but" if row["value"] is None else f"is {row['value']!r}, not"
         _say(
             console,
             f"{row['name']}: {row['rows']:,} quarantined as {row['dataset']}, first in row {row['first_row']:,}:"
-            f" {row['column_name']} is {value}, not {row['check_name']}",
+            f" {row['column_name']} {found} {row['check_name']}",
         )
     if quarantined:
         _say(console, "audit.quarantine holds the quarantined rows as they came; mend them and load them in a new file")
