@@ -288,7 +288,7 @@ def _enter(
     con.execute(
         """
         update billing.rerating
-        set load_id = $load, posted_load_id = $load, terms_sha256 = $terms,
+        set load_id = $load, terms_sha256 = $terms,
             has_returns = $id in (select marketplace_id from core.marketplaces_with_returns),
             open_period = (
                 select following.period

@@ -175,16 +175,13 @@ class _Again:
         con.execute(
             f"""
             insert into billing.rerating by name
-            select $id as marketplace_id, $period as open_period, max(load_id) as posted_load_id
+            select $id as marketplace_id, $period as open_period
             from {self.books_of("closes")} and period < $period
             having count(*) > 0""",
             self.key,
         )
         con.execute(f"insert into billing.credits from {self.books_of('credits')}", {"id": self.id})
-        con.execute(
-            f"insert into billing.late_causes from {self.books_of('late_causes')} and load_id <= $load",
-            {"id": self.id, "load": self.close["load_id"]},
-        )
+        con.execute(f"insert into billing.late_causes from {self.books_of('late_causes')}", {"id": self.id})
 
     # -- comparing ----------------------------------------------------------------------------------------------
 

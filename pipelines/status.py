@@ -46,7 +46,11 @@ def _next_step(warehouse: Warehouse, now: datetime, *, is_billed: bool) -> str:
     )
     if to_close[0]["period"]:
         return f'csba close {to_close[0]["period"]} --by "YOUR NAME"'
-    return f"csba load PATH…, or csba run {latest['period']}"
+    (following,) = warehouse.rows(
+        "select coalesce(min(open_period) filter (open_period <= $1), $1) as period from billing.rerating",
+        [latest["period"]],
+    )
+    return f"csba load PATH…, or csba run {following['period']}"
 
 
 def _files(console: Console, warehouse: Warehouse) -> None:

@@ -26,7 +26,7 @@
 --     group by all having sum(amount) <> 0
 
 with booked_here as (
-    select rerating.marketplace_id, rerating.open_period, rerating.posted_load_id
+    select rerating.marketplace_id, rerating.open_period
     from billing.rerating as rerating
     join scope
         on scope.marketplace_id = rerating.marketplace_id
@@ -64,11 +64,13 @@ entries as (
     from otherwise_now
 ),
 causes as (
-    select cause.period, cause.marketplace_id, cause.seller_id, string_agg(distinct cause.cause, ', ' order by cause.cause) as causes
+    select
+        cause.period, cause.marketplace_id, cause.seller_id,
+        string_agg(distinct cause.cause, ', ' order by cause.cause) as causes
     from billing.late_causes as cause
     join booked_here
         on booked_here.marketplace_id = cause.marketplace_id
-        and booked_here.posted_load_id < cause.load_id
+        and booked_here.open_period = cause.posted_period
     group by cause.period, cause.marketplace_id, cause.seller_id
 )
 select

@@ -112,7 +112,6 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "marketplace_id": ("varchar", "the marketplace"),
             "first_period": ("varchar", "the first that was closed; what shipped earlier was never billed here"),
             "open_period": ("varchar", "the first open period after the closed ones: adjustments are booked in it"),
-            "posted_load_id": ("bigint", "the load that the last close had seen"),
             "load_id": ("bigint", "the load up to which billing.rerated_lines know"),
             "has_returns": ("boolean", "whether any return of the marketplace was loaded by then"),
             "terms_sha256": ("varchar", "the terms they are rated with (billing.kept_terms)"),
@@ -132,6 +131,7 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 ),
             ),
             "load_id": ("bigint", "the load"),
+            "posted_period": ("varchar", "the first period that was open then, in which the difference is booked"),
         },
     ),
 }

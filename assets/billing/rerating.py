@@ -321,8 +321,9 @@ class _Rerating:
             self.con.execute(f"delete from {name} where {in_scope} {'' if self.whole else affected}")
             self.con.execute(f"insert into {name} by name from {made}")
         self.con.execute(
-            f"insert into billing.late_causes select marketplace_id, period, seller_id, cause, {self.latest}"
-            " from aside.main.causes"
+            f"insert into billing.late_causes"
+            f" select marketplace_id, period, seller_id, cause, {self.latest}, rerating.open_period"
+            " from aside.main.causes join billing.rerating as rerating using (marketplace_id)"
         )
 
     def recount(self, touched: Sequence[tuple[str, str]]) -> None:

@@ -1,0 +1,422 @@
+"""Closing on few rows: when it is refused, what it freezes, and how each kind of late row is booked."""
+
+from collections.abc import Generator
+from dataclasses import replace
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from finance import APRIL, JP, JUNE, MARCH, MAY, US, Finance, credit
+from house import DATA, NOW, bill, close_period, opened, row
+
+from assets.core.marketplaces import MarketplacesError, read_marketplaces
+from assets.core.terms import terms_for_a_run
+from assets.tables import ChecksFailedError, make, set_scope, step_of
+from pipelines.closing import CloseError, preview, to_close
+from pipelines.crediting import Credit, CreditError, grant
+from reports.statement.names import file_name
+
+
+@pytest.fixture
+def finance(tmp_path: Path) -> Generator[Finance]:
+    with opened(tmp_path / "home") as warehouse:
+        yield Finance(warehouse, tmp_path)
+
+
+# -- when a period can be closed -----------------------------------------------------------------------------------
+
+
+def refused(finance: Finance, period: str, now: datetime = NOW) -> str:
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    with pytest.raises(CloseError) as refusal:
+        to_close(finance.warehouse, period, listed, [US], now)
+    return str(refusal.value)
+
+
+def test_a_month_closes_when_it_has_ended_where_the_marketplace_is(finance: Finance) -> None:
+    last_instant = datetime(2026, 4, 1, 6, 59, 59, 999_999)
+    assert "has not ended: it does at 2026-04-01 07:00 UTC" in refused(finance, MARCH, last_instant)
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    assert to_close(finance.warehouse, MARCH, listed, [US], datetime(2026, 4, 1, 7)) == ([US], [])
+
+
+def test_months_close_in_order_beginning_anywhere(finance: Finance) -> None:
+    finance.close(APRIL)
+    assert "lies before 2026-04, the first that was closed" in refused(finance, MARCH)
+    assert "cannot be closed before 2026-05" in refused(finance, JUNE)
+    finance.close(MAY)
+
+
+def test_without_a_choice_the_marketplaces_in_use_are_closed_and_stay_in_step(finance: Finance) -> None:
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    assert to_close(finance.warehouse, MARCH, listed, (), NOW) == ([US], [])
+    finance.close(MARCH)
+    assert to_close(finance.warehouse, MARCH, listed, (), NOW) == ([], [US])
+    assert to_close(finance.warehouse, APRIL, listed, (), NOW) == ([US], [])
+
+
+def test_a_failed_check_closes_nothing(finance: Finance, monkeypatch: pytest.MonkeyPatch) -> None:
+    finance.load(order_items=[row("order_items", order_id="early", purchased_at="2018-01-01T00:00:00Z")])
+    finance.load(shipments=[row("shipments", shipment_id="E", order_id="early", shipped_at="2018-01-05T00:00:00Z")])
+    with pytest.raises(ChecksFailedError, match="terms in force when it ships"):
+        close_period(finance.warehouse, "2018-01", terms=finance.terms, only=[US])
+    assert finance.warehouse.rows("from billing.closes") == []
+
+
+def test_the_preview_is_what_is_frozen(finance: Finance) -> None:
+    finance.contact("C1", MARCH)
+    finance.run(MARCH)
+    us = read_marketplaces(DATA / "marketplaces.csv")[US]
+    seen = preview(finance.warehouse, MARCH, us)
+    assert (seen.statements, seen.sellers_charged, seen.units, seen.total) == (1, 1, 10, Decimal(4))
+    assert seen.days_without == {"orders": 30, "shipments": 30, "contacts": 30}
+    finance.close(MARCH)
+    (closed,) = finance.warehouse.rows("from billing.closes")
+    assert (closed["statements"], closed["total"], closed["closed_by"]) == (1, Decimal(4), "Ada")
+    assert closed["load_id"] == finance.warehouse.latest_load()
+
+
+# -- what a close freezes ------------------------------------------------------------------------------------------
+
+
+def test_a_closed_month_is_never_rewritten(finance: Finance) -> None:
+    finance.close(MARCH)
+    books = ("fee_lines", "statements", "journal", "closes", "kept_pages")
+    before = {table: finance.warehouse.rows(f"from billing.{table} where period = '{MARCH}'") for table in books}
+    assert finance.totals(MARCH) == [("S", 2, 0, 2, "final")]
+    finance.ship("late", 5, MARCH)
+    finance.contact("C1", MARCH)
+    finance.run(MARCH, APRIL)
+    finance.close(APRIL)
+    finance.run(MARCH)
+    assert {t: finance.warehouse.rows(f"from billing.{t} where period = '{MARCH}'") for t in books} == before
+    known = "select units, contacts from billing.performance where period = ?"
+    assert finance.warehouse.con.execute(known, [MARCH]).fetchall() == [(15, 1)], "what is known now shows"
+
+
+def test_closing_writes_final_pages_and_puts_them_back(finance: Finance) -> None:
+    finance.close(MARCH)
+    folder = finance.warehouse.home / "statements" / MARCH / US
+    page = folder / file_name("S")
+    kept = page.read_bytes()
+    assert b"FINAL" in kept
+    assert b"is-draft" not in kept[kept.index(b"</style>") :]
+    assert {path.name for path in folder.iterdir()} == {file_name("S"), "index.html"}
+    page.write_text("gone", encoding="utf-8")
+    assert close_period(finance.warehouse, MARCH, terms=finance.terms, only=[US]) == []
+    from reports.statement import write_statements
+
+    write_statements(finance.warehouse.con, [(MARCH, US)], finance.warehouse.home / "statements")
+    assert page.read_bytes() == kept
+
+
+def test_statement_numbers_are_derived(finance: Finance) -> None:
+    finance.run(MARCH)
+    (draft,) = finance.warehouse.rows("select statement_id from billing.statements")
+    finance.close(MARCH)
+    finance.run(APRIL)
+    ids = [line["statement_id"] for line in finance.warehouse.rows("select statement_id from billing.statements")]
+    assert draft["statement_id"] in ids
+    assert len(set(ids)) == len(ids) == 2
+
+
+# -- late rows -----------------------------------------------------------------------------------------------------
+
+
+def test_a_late_shipment_reverses_the_line_in_full_and_enters_it_anew(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.ship("late", 5, MARCH)
+    finance.run(APRIL)
+    why = "late_order_item, late_shipment"
+    assert finance.entries(APRIL) == [(MARCH, "reversal", -10, 1, -2, why), (MARCH, "correction", 15, 1, 3, why)]
+    assert finance.totals(APRIL) == [("S", 0, 1, 1, "draft")]
+
+
+def test_a_late_contact_that_moves_the_tier_reprices_every_unit(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.contact("C1", MARCH)
+    finance.contact("C2", MARCH)
+    finance.run(APRIL)
+    why = "late_contact"
+    assert finance.entries(APRIL) == [(MARCH, "reversal", -10, 1, -2, why), (MARCH, "correction", 10, 3, 8, why)]
+
+
+def test_a_late_contact_that_moves_no_tier_books_nothing(finance: Finance) -> None:
+    finance.ship("more", 90, MARCH)
+    finance.close(MARCH)
+    finance.contact("C1", MARCH)
+    finance.run(APRIL)
+    assert finance.entries(APRIL) == []
+
+
+def test_a_shipment_withdrawn_after_the_close_is_given_back(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.load(shipments=[finance.parcel("A", 10, MARCH, is_void="true", updated_at="2026-05-01T00:00:00Z")])
+    finance.run(APRIL)
+    assert finance.entries(APRIL) == [(MARCH, "reversal", -10, 1, -2, "corrected_shipment")]
+    assert finance.totals(APRIL) == [("S", 0, -2, -2, "draft")], "a credit is carried as such"
+
+
+def test_a_shipment_moved_to_another_month_is_put_right_in_both(finance: Finance) -> None:
+    finance.close(MARCH, APRIL)
+    finance.load(shipments=[finance.parcel("A", 10, APRIL, updated_at="2026-06-01T00:00:00Z")])
+    finance.run(MAY)
+    why = "corrected_shipment"
+    assert finance.entries(MAY) == [(MARCH, "reversal", -10, 1, -2, why), (APRIL, "correction", 10, 1, 2, why)]
+
+
+def test_a_waiting_shipment_is_billed_when_its_item_comes(finance: Finance) -> None:
+    finance.load(shipments=[finance.parcel("later", 4, MARCH)])
+    finance.close(MARCH)
+    waiting = "select sum(unmatched) as units from audit.unit_balance where period = ?"
+    assert finance.warehouse.rows(waiting, [MARCH]) == [{"units": 4}]
+    finance.load(order_items=[row("order_items", order_id="later", purchased_at="2026-05-02T12:00:00Z", quantity="4")])
+    finance.run(APRIL)
+    assert [entry[1:5] for entry in finance.entries(APRIL)] == [
+        ("reversal", -10, 1, -2),
+        ("correction", 14, 1, Decimal("2.8")),
+    ]
+    assert finance.warehouse.rows(waiting, [MARCH]) == [{"units": 0}]
+
+
+def test_an_item_corrected_to_another_seller_moves_the_charge(finance: Finance) -> None:
+    finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2025-01-01T00:00:00Z")])
+    finance.close(MARCH)
+    corrected = {"updated_at": "2026-05-01T00:00:00Z", "seller_id": "T", "quantity": "10"}
+    finance.load(order_items=[row("order_items", order_id="A", purchased_at="2026-03-02T12:00:00Z", **corrected)])
+    finance.run(APRIL)
+    assert [(line[0], line[2]) for line in finance.totals(APRIL)] == [("S", -2), ("T", 2)]
+    assert {entry[5] for entry in finance.entries(APRIL)} == {"corrected_order_item"}
+
+
+def test_a_backdated_enrolment_is_booked_and_reported(finance: Finance) -> None:
+    finance.load(
+        order_items=[row("order_items", order_id="B", seller_id="T", purchased_at="2026-03-02T12:00:00Z")],
+        shipments=[row("shipments", shipment_id="P-B", order_id="B", shipped_at="2026-03-03T12:00:00Z")],
+    )
+    finance.close(MARCH)
+    outcome = "select outcome from core.units where shipment_id = 'P-B'"
+    assert finance.warehouse.rows(outcome) == [{"outcome": "never_enrolled"}]
+    finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2025-01-01T00:00:00Z")])
+    finance.run(APRIL)
+    assert finance.warehouse.rows(outcome) == [{"outcome": "chargeable"}]
+    assert finance.entries(APRIL) == [(MARCH, "correction", 1, 1, Decimal("0.2"), "enrolment_changed")]
+    assert finance.reported("enrolment_backdated") == [(MARCH, "T")]
+
+
+def test_an_enrolment_after_the_close_changes_no_line_of_it(finance: Finance) -> None:
+    finance.load(
+        order_items=[row("order_items", order_id="B", seller_id="T", purchased_at="2026-03-02T12:00:00Z")],
+        shipments=[row("shipments", shipment_id="P-B", order_id="B", shipped_at="2026-03-03T12:00:00Z")],
+    )
+    finance.close(MARCH)
+    finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2026-04-10T00:00:00Z")])
+    finance.run(APRIL)
+    assert finance.warehouse.rows("select outcome from core.units where shipment_id = 'P-B'") == [
+        {"outcome": "before_enrolment"}
+    ]
+    assert finance.entries(APRIL) == []
+    assert finance.reported("enrolment_backdated") == []
+
+
+def test_corrections_of_corrections_over_several_closes(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.ship("late", 5, MARCH)
+    finance.close(APRIL)
+    finance.contact("C1", MARCH)
+    finance.close(MAY)
+    finance.contact("C1", MARCH, is_void="true", updated_at="2026-07-01T00:00:00Z")
+    finance.run(JUNE)
+    assert [entry[:5] for entry in finance.entries(APRIL)] == [
+        (MARCH, "reversal", -10, 1, -2),
+        (MARCH, "correction", 15, 1, 3),
+    ]
+    assert [entry[:5] for entry in finance.entries(MAY)] == [
+        (MARCH, "reversal", -15, 1, -3),
+        (MARCH, "correction", 15, 2, 6),
+    ]
+    assert [entry[:5] for entry in finance.entries(JUNE)] == [
+        (MARCH, "reversal", -15, 2, -6),
+        (MARCH, "correction", 15, 1, 3),
+    ]
+    before = finance.entries(JUNE)
+    finance.run(MARCH, JUNE)
+    assert finance.entries(JUNE) == before, "running twice changes nothing"
+
+
+def test_a_change_undone_before_the_next_close_books_nothing(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.contact("C1", MARCH)
+    finance.run(APRIL)
+    assert len(finance.entries(APRIL)) == 2
+    finance.contact("C1", MARCH, is_void="true", updated_at="2026-07-01T00:00:00Z")
+    finance.run(APRIL)
+    assert finance.entries(APRIL) == []
+
+
+def test_what_shipped_before_the_first_close_is_never_adjusted(finance: Finance) -> None:
+    finance.close(APRIL)
+    finance.ship("late", 5, MARCH)
+    finance.run(MARCH, MAY)
+    assert finance.entries(MAY) == []
+    assert finance.totals(MARCH) == [("S", 3, 0, 3, "draft")]
+
+
+def test_late_rows_of_a_marketplace_touch_no_other(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.load(
+        enrolment_events=[
+            row("enrolment_events", seller_id="T", marketplace_id=JP, effective_at="2025-01-01T00:00:00Z")
+        ]
+    )
+    item = row("order_items", order_id="J", seller_id="T", marketplace_id=JP, purchased_at="2026-03-02T12:00:00Z")
+    finance.load(order_items=[item])
+    finance.load(shipments=[row("shipments", shipment_id="J", order_id="J", shipped_at="2026-03-03T12:00:00Z")])
+    finance.run(MARCH, APRIL)
+    assert finance.entries(APRIL) == []
+    assert [line[0] for line in finance.totals(MARCH)] == ["S", "T"], "the other marketplace is still open"
+
+
+# -- terms and marketplaces are part of the books -------------------------------------------------------------------
+
+TIER_ONE = "{ up_to = 0.05, fee = 0.20 }"
+
+
+def test_terms_that_would_price_a_closed_month_otherwise_are_refused(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.edit_terms(TIER_ONE, "{ up_to = 0.05, fee = 0.30 }")
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    allowed, refusals = terms_for_a_run(finance.warehouse.con, finance.terms, listed)
+    assert US not in {card.marketplace_id for card in allowed}
+    (refusal,) = refusals
+    assert "us.toml, version US-2021-11" in str(refusal)
+    assert "2026-03" in str(refusal)
+    assert "--reprice" in str(refusal)
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "is_refused"),
+    [
+        ("# United States.", "# The United States.", False),
+        ("dispute_days = 90", "dispute_days = 60", False),
+        ("cpu_below = 0.03", "cpu_below = 0.02", False),
+        ('id = "US-2021-11"', 'id = "US-2021-12"', True),
+        ("from = 2021-11-16", "from = 2021-11-17", True),
+        ("trial_days = 30", "trial_days = 29", True),
+        ("aprl_at_least = 0.95", "aprl_at_least = 0.9", True),
+        ("from = 2026-05-22", "from = 2026-03-31", True),
+        ("from = 2026-05-22", "from = 2026-04-01", False),
+    ],
+)
+def test_what_of_a_terms_file_may_change(finance: Finance, old: str, new: str, is_refused: bool) -> None:
+    finance.close(MARCH)
+    finance.edit_terms(old, new)
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    assert bool(terms_for_a_run(finance.warehouse.con, finance.terms, listed)[1]) == is_refused
+
+
+def test_repricing_books_the_difference_once_and_can_be_taken_back(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.edit_terms(TIER_ONE, "{ up_to = 0.05, fee = 0.30 }")
+    finance.run(APRIL, reprice=True)
+    why = "terms_repriced"
+    booked = [(MARCH, "reversal", -10, 1, -2, why), (MARCH, "correction", 10, 1, 3, why)]
+    assert finance.entries(APRIL) == booked
+    finance.run(APRIL)
+    assert finance.entries(APRIL) == booked, "what was accepted is not asked again"
+    finance.edit_terms("fee = 0.30", "fee = 0.20")
+    finance.run(APRIL)
+    assert finance.entries(APRIL) == [], "the terms that were billed are always allowed"
+    finance.edit_terms(TIER_ONE, "{ up_to = 0.05, fee = 0.30 }")
+    finance.run(APRIL, reprice=True)
+    finance.close(APRIL)
+    finance.run(MAY)
+    assert finance.entries(MAY) == []
+
+
+def test_the_listing_of_a_closed_marketplace_keeps_what_was_billed(finance: Finance) -> None:
+    finance.close(MARCH)
+    text = (DATA / "marketplaces.csv").read_text(encoding="utf-8")
+    listing = finance.folder / "marketplaces.csv"
+    listing.write_text(text.replace("America/Los_Angeles", "America/New_York"), encoding="utf-8")
+    with pytest.raises(MarketplacesError, match="its time_zone must stay America/Los_Angeles"):
+        bill(finance.warehouse, [APRIL], marketplaces=listing, terms=finance.terms)
+
+
+# -- credits -------------------------------------------------------------------------------------------------------
+
+
+def test_a_credit_is_booked_in_the_first_open_month_and_undone_only_by_its_opposite(finance: Finance) -> None:
+    finance.close(MARCH)
+    assert grant(finance.warehouse, credit("1.50"), NOW) == (APRIL, True)
+    assert grant(finance.warehouse, credit("1.50"), NOW) == (APRIL, False), "saying it again grants nothing more"
+    finance.run(APRIL)
+    assert finance.totals(APRIL) == [("S", 0, Decimal("-1.5"), Decimal("-1.5"), "draft")]
+    finance.close(APRIL)
+    page = (finance.warehouse.home / "statements" / APRIL / US / file_name("S")).read_text(encoding="utf-8")
+    assert "dispute 7" in page
+    assert grant(finance.warehouse, credit("-1.50", reason="by mistake"), NOW) == (MAY, True)
+    finance.run(MAY)
+    assert finance.totals(MAY) == [("S", 0, Decimal("1.5"), Decimal("1.5"), "draft")]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "why"),
+    [
+        (credit("0"), "no amount"),
+        (credit("0.005"), "smallest unit is 0.01"),
+        (credit("NaN"), "no amount"),
+        (credit("1", period=APRIL), "is not closed"),
+        (credit("1", seller_id="T"), "has no statement for 2026-03"),
+        (credit("1", reason=" "), "a reason"),
+    ],
+)
+def test_a_credit_that_cannot_be(finance: Finance, wrong: Credit, why: str) -> None:
+    finance.close(MARCH)
+    with pytest.raises(CreditError, match=why):
+        grant(finance.warehouse, wrong, NOW)
+    assert finance.warehouse.rows("from billing.credits") == []
+
+
+# -- the books check themselves ------------------------------------------------------------------------------------
+
+BROKEN = {
+    "a reversal is lost": (
+        "billing.adjustments",
+        "select * from in_the_books\n    except",
+        "select * from in_the_books where false\n    except",
+    ),
+    "an entry is doubled": (
+        "billing.adjustments",
+        "from entries\njoin",
+        "from (from entries union all from entries) as entries\njoin",
+    ),
+    "an adjustment is not on the statement": (
+        "billing.statements",
+        "cast(sum(amount) as decimal(18, 4)) as adjustments",
+        "cast(0 as decimal(18, 4)) as adjustments",
+    ),
+    "a seller with an adjustment has no statement": (
+        "billing.statements",
+        "from billing.adjustments\n    where (posted_period",
+        "from billing.adjustments\n    where false and (posted_period",
+    ),
+}
+
+
+@pytest.mark.parametrize("damage", BROKEN)
+def test_a_run_stops_where_adjustments_do_not_add_up(finance: Finance, damage: str) -> None:
+    left = row("enrolment_events", seller_id="S", event="deactivate", effective_at="2026-03-25T00:00:00Z")
+    finance.load(enrolment_events=[left])
+    finance.close(MARCH)
+    finance.contact("C1", MARCH)
+    finance.run(APRIL)
+    name, old, new = BROKEN[damage]
+    (table,) = step_of(name)
+    assert old in table.query
+    set_scope(finance.warehouse, APRIL, [US])
+    before = finance.warehouse.rows(f"from {name}")
+    with pytest.raises(ChecksFailedError):
+        make(finance.warehouse, [replace(table, query=table.query.replace(old, new, 1))])
+    assert finance.warehouse.rows(f"from {name}") == before
