@@ -250,7 +250,7 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) ->
     `ChecksFailedError`, and then nothing is changed.
     """
     for table in step:
-        _create(warehouse.con, table)
+        create(warehouse.con, table)
     if not step[0].is_view:
         _narrow(warehouse.con, only_open=step[0].is_books and not aside)
     with warehouse.transaction():
@@ -275,7 +275,7 @@ def _narrow(con: duckdb.DuckDBPyConnection, *, only_open: bool) -> None:
     con.execute(f"create or replace temp table scope as select chosen.* from chosen {closed} order by all")
 
 
-def _create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
+def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Make a view anew, and a table that does not exist yet, empty.
 
     Before the transaction that fills it: DuckDB 2.0 finds no groups in the rows of a table that the same transaction

@@ -1,7 +1,8 @@
-"""`csba check`: whether marketplaces, terms and sources can be used, before anything is loaded or billed."""
+"""`csba check`: whether marketplaces, terms, accounts and sources can be used, before anything is loaded or billed."""
 
 from collections.abc import Iterator
 
+from assets.core.accounts import AccountsError, read_accounts
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import read_all_terms
 from assets.raw.sources import SourceError, read_sources
@@ -23,6 +24,12 @@ def check_inputs(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
         f", none for {', '.join(without)}" if without else ""
     )
     yield f"terms ({settings.terms})", found, [str(error) for error in refused]
+    try:
+        accounts = read_accounts(settings.accounts)
+    except AccountsError as error:
+        yield f"accounts ({settings.accounts})", "unusable", [str(error)]
+    else:
+        yield f"accounts ({settings.accounts})", ", ".join(accounts.values()), []
     try:
         sources = read_sources(settings.sources)
     except SourceError as error:

@@ -336,8 +336,6 @@ def _run(
     from pipelines.summary import show_run
 
     started = time.monotonic()
-    if not warehouse.latest_load():
-        raise click.UsageError(f"nothing has been loaded into {places.home} yet; load files first: csba load PATH…")
     listed = read_marketplaces(places.marketplaces)
     unlisted = [name for name in marketplaces if name not in listed]
     if unlisted:

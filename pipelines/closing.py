@@ -19,7 +19,7 @@ from assets.core.calendar import first_instant, month_of
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.terms import Terms
 from assets.settings import Settings
-from assets.tables import choose, replace_and_check, step_of
+from assets.tables import choose, create, replace_and_check, step_of
 from assets.warehouse import Warehouse
 from reports.statement.pages import Templates, make_pages
 from reports.statement.writing import write_statements
@@ -150,6 +150,9 @@ def close(
             raise CloseError(
                 f"rows were loaded since {period} of {marketplace.country} ({name}) was brought up to date"
             )
+    journal = step_of("billing.journal")
+    for table in journal:
+        create(con, table)
     choose(con, pairs)
     with warehouse.transaction():
         for marketplace in marketplaces:
@@ -162,7 +165,7 @@ def close(
         )
         closing = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
         con.execute(f"update billing.statements set status = 'final' where {closing}")
-        replace_and_check(warehouse, step_of("billing.journal"))
+        replace_and_check(warehouse, journal)
         _post_lines(warehouse)
     con.execute("drop table pages_to_keep")
     write_statements(con, pairs, settings.statements)

@@ -23,6 +23,9 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
     with open_warehouse(settings.home, holder=f"Dagster's {name}", now=_now()) as opened:
         opened.begin_run(f"dagster: {name}", now=_now(), code_version=code_version())
         yield opened
+        if context.instance and context.run and not opened.failures:
+            failed = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
+            opened.failures.extend(f"{entry.step_key} failed" for entry in failed)
         opened.end_run(now=_now())
 
 

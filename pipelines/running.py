@@ -71,12 +71,14 @@ def run(
     Of closed periods the rows are, and what is booked for them in the first open one; their books stay. `reprice` lets
     terms price closed periods otherwise than they were, which is then booked.
 
-    Raises `PeriodError` for one that has not begun, or that lies before the first that is kept.
+    Raises `PeriodError` for one that has not begun, or that lies before the first that is kept, and in an empty home.
     """
     first, last = PERIODS.get_first_partition_key(), PERIODS.get_last_partition_key()
     outside = [period for period in periods if not PERIODS.has_partition_key(period)]
     if outside:
         raise PeriodError(f"{outside[0]} cannot be billed: periods run from {first} to the current one, {last}")
+    if not warehouse.latest_load():
+        raise PeriodError(f"nothing has been loaded into {warehouse.home} yet; load files first: csba load PATH…")
     report = RunReport()
     warehouse.counts["datasets_never_loaded"] = [
         name

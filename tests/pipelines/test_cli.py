@@ -158,6 +158,72 @@ def test_unusable_arguments(words: tuple[str, ...], complaint: str, csba: Csba) 
     assert complaint in err
 
 
+def test_a_month_is_closed_adjusted_and_made_again(csba: Csba, tmp_path: Path) -> None:
+    csba("load", month(tmp_path / "files", quantity="9"))
+    code, _, err = csba("close", "2026-03", "--by", "Ada")
+    assert code == 2
+    assert "without a terminal there is nobody to ask: closing needs --yes" in err
+    code, out, _ = csba("close", "2026-03", "--by", "Ada", "--yes")
+    assert code == 0
+    assert re.search(r"Closing 2026-03 will freeze", out)
+    assert re.search(r"days without shipments\s+30", out)
+    assert "2026-03 of US is closed by Ada: 1 statements, 7.20 USD, load 1" in out
+    code, out, _ = csba("close", "2026-03", "--by", "Bo", "--yes")
+    assert (code, "is closed already; nothing changed" in out) == (0, True)
+    late = [row("shipments", shipment_id="Q", order_id="O", shipped_at="2026-03-09T12:00:00Z", quantity="11")]
+    csba("load", *write_csv(tmp_path / "late", {"shipments": late}, "_late"))
+    assert "Next: csba run 2026-04" in csba("status")[1]
+    code, out, _ = csba("run", "2026-04")
+    assert code == 0
+    assert re.search(r"US\s+2026-03\s+late shipment\s+1\s+-3\.20\s+USD", out), "1 contact for 20 units is tier 1"
+    code, out, _ = csba(
+        "credit", "S", "1.25", "--marketplace", US, "--for", "2026-03", "--reason", "late", "--by", "Ada"
+    )
+    assert (code, "1.25 USD, booked in 2026-04" in out) == (0, True)
+    code, out, _ = csba("reproduce", "2026-03")
+    assert code == 0
+    assert re.search(r"2026-03 of US is the same: \d+ rows, 2 pages made again byte for byte", out)
+    code, out, err = csba("journal", "2026-03")
+    assert (code, len(out.splitlines()), err) == (0, 3, "1 entries\n")
+    with opened(tmp_path / "home") as warehouse:
+        warehouse.con.execute("update billing.statements set total = 0 where status = 'final'")
+    code, out, _ = csba("reproduce", "2026-03")
+    assert code == 1
+    assert "billing.statements: this is in the books but is not made" in out
+
+
+def test_a_close_that_is_refused_closes_nothing(csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    csba("load", month(tmp_path / "files"))
+    for words, complaint in (
+        (("2098-01", "--by", "Ada", "--yes"), "2098-01 of US (ATVPDKIKX0DER) has not ended"),
+        (("2017-01", "--by", "Ada", "--yes"), "there is nothing to close in 2017-01"),
+        (("2026-03..2026-04", "--by", "Ada", "--yes"), "one period at a time"),
+        (("2026-03", "--by", " ", "--yes"), "--by is the name"),
+        (("2026-03", "--by", "Ada", "--yes", "--marketplace", "X"), "'X' is not listed"),
+    ):
+        code, _, err = csba("close", *words)
+        assert code == 2
+        assert complaint in err
+    terms = tmp_path / "terms"
+    terms.mkdir()
+    (terms / "us.toml").write_text(f'marketplace_id = "{US}"\n')
+    monkeypatch.setenv("CSBA_TERMS", str(terms))
+    code, _, err = csba("close", "2026-03", "--by", "Ada", "--yes")
+    assert code == 2
+    assert "2026-03 cannot be closed: us.toml: it has no [[version]]" in err
+    (terms / "us.toml").write_text(
+        f'marketplace_id = "{US}"\n[[version]]\nid = "X"\nfrom = 2026-05-01\ntrial_days = 0\ntier = [{{ fee = 1 }}]\n'
+    )
+    code, _, err = csba("close", "2026-03", "--by", "Ada", "--yes")
+    assert code == 1
+    assert "break “an activation has terms in force”" in err
+    with opened(tmp_path / "home") as warehouse:
+        assert warehouse.rows("from billing.closes") == []
+    for words in (("reproduce", "2026-03"), ("journal", "2026-03")):
+        code, _, err = csba(*words)
+        assert (code, "2026-03 is not closed" in err) == (2, True)
+
+
 def test_two_at_once(csba: Csba, tmp_path: Path) -> None:
     month(tmp_path / "files")
     with opened(tmp_path / "home"):

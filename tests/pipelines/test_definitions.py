@@ -114,6 +114,48 @@ def test_files_are_loaded_by_a_job(places: Settings, files: list[Path]) -> None:
         assert all(check.passed for check in result.get_asset_check_evaluations())
 
 
+def test_closing_is_a_job_with_a_gate(places: Settings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
+    definitions = build_definitions(settings=places, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse))
+    job = definitions.resolve_job_def("close_month")
+    config = {
+        "ops": {"billing_closes": {"config": {"by": "Ada"}}},
+        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
+    }
+
+    def lost_steps():
+        for table, *gates in steps():
+            query = table.query.replace("from lines", "from (from lines where false) as lines")
+            yield (replace(table, query=query) if table.full_name == "core.units" else table, *gates)
+
+    with monkeypatch.context() as patched:
+        patched.setattr(sql_assets, "steps", lost_steps)
+        broken = build_definitions(settings=places, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse))
+    result = broken.resolve_job_def("close_month").execute_in_process(
+        partition_key=MARCH, raise_on_error=False, run_config=config
+    )
+    assert not result.success
+    assert warehouse.rows("from billing.closes") == []
+    assert job.execute_in_process(partition_key=MARCH, run_config=config).success
+    assert warehouse.rows("select closed_by from billing.closes") == [{"closed_by": "Ada"}]
+    assert b">FINAL<" in b"".join(path.read_bytes() for path in (places.statements / MARCH / US).glob("s-*.html"))
+    upstream = definitions.resolve_asset_graph().get(dg.AssetKey(["billing", "closes"])).parent_keys
+    assert {dg.AssetKey(["billing", "statements"]), dg.AssetKey(["audit", "unit_balance"])} <= upstream
+
+
+def test_a_run_from_the_page_that_fails_is_kept_as_failed(
+    places: Settings, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CSBA_HOME", str(places.home))
+    monkeypatch.setenv("CSBA_DATA", str(places.home / "nowhere"))
+    with opened(places.home) as warehouse:
+        load_paths(warehouse, files)
+    job = build_definitions().resolve_job_def("billing_month")
+    loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
+    assert not job.execute_in_process(partition_key=MARCH, run_config=loggers, raise_on_error=False).success
+    with opened(places.home) as warehouse:
+        assert warehouse.rows("select outcome from audit.runs") == [{"outcome": "failed"}]
+
+
 def test_a_run_from_the_page_opens_the_warehouse_itself(
     places: Settings, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
