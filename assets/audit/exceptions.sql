@@ -6,6 +6,7 @@
 --     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, order_items_disagree, contact_disagrees,
 --     no_returns_loaded, enrolment_backdated
 -- column: subject | the id of what it is about
+-- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
 
 with events as (
@@ -24,14 +25,14 @@ event_exceptions as (
             when 'outside' then 'deactivation_outside'
             else 'activation_refused'
         end as kind,
-        seller_id || ' ' || effective_at as subject,
+        seller_id || ' ' || effective_at as subject, cast(null as varchar) as order_id,
         coalesce(refused_because, if(verdict = 'repeated', 'it was enrolled already', 'it was not enrolled')) as detail
     from events
     where verdict in ('repeated', 'outside', 'refused')
     union all
     select
         period, marketplace_id, seller_id, if(event = 'activate', 'activation_late', 'deactivation_late'),
-        seller_id || ' ' || effective_at, 'asked for at ' || requested_at || ' UTC'
+        seller_id || ' ' || effective_at, null, 'asked for at ' || requested_at || ' UTC'
     from events
     where effective_at - requested_at > interval 1 hour
 ),
@@ -47,7 +48,7 @@ seller_versions as (
 eligibility_lost as (
     select
         scope.period, enrolment.marketplace_id, version.seller_id, 'eligibility_lost' as kind,
-        version.seller_id || ' ' || version.updated_at as subject,
+        version.seller_id || ' ' || version.updated_at as subject, cast(null as varchar) as order_id,
         'plan ' || version.plan || ', standing ' || version.standing || '; it stays enrolled' as detail
     from seller_versions as version
     join core.enrolments as enrolment
@@ -71,7 +72,7 @@ units as (
 shipped_before_ordered as (
     select
         period, marketplace_id, seller_id, 'shipped_before_ordered' as kind,
-        shipment_id as subject,
+        shipment_id as subject, order_id,
         'item ' || order_item_id || ' shipped ' || shipped_at || ', ordered ' || purchased_at || ' UTC' as detail
     from units
     where shipped_at < purchased_at
@@ -93,7 +94,7 @@ shipped_so_far as (
 shipped_beyond_ordered as (
     select
         so_far.period, so_far.marketplace_id, item.seller_id, 'shipped_beyond_ordered' as kind,
-        so_far.order_id as subject,
+        so_far.order_id as subject, so_far.order_id,
         'item ' || so_far.order_item_id || ': ' || so_far.quantity || ' units shipped of ' || item.quantity
             || ' ordered' as detail
     from shipped_so_far as so_far
@@ -124,7 +125,8 @@ disagreeing_orders as (
 ),
 order_items_disagree as (
     select
-        scope.period, found.marketplace_id, found.seller_id, 'order_items_disagree' as kind, found.order_id as subject,
+        scope.period, found.marketplace_id, found.seller_id, 'order_items_disagree' as kind,
+        found.order_id as subject, found.order_id,
         found.sellers || ' sellers, ' || found.marketplaces || ' marketplaces, ' || found.times || ' times' as detail
     from disagreeing_orders as found
     join scope
@@ -134,7 +136,8 @@ order_items_disagree as (
 ),
 contact_disagrees as (
     select
-        about.period, about.marketplace_id, about.seller_id, 'contact_disagrees' as kind, about.contact_id as subject,
+        about.period, about.marketplace_id, about.seller_id, 'contact_disagrees' as kind,
+        about.contact_id as subject, about.order_id,
         'it says seller ' || said.seller_id || ' in ' || said.marketplace_id || '; the item decides' as detail
     from core.contacts as about
     join scope
@@ -149,7 +152,7 @@ contact_disagrees as (
 no_returns_loaded as (
     select
         charged.period, charged.marketplace_id, cast(null as varchar) as seller_id, 'no_returns_loaded' as kind,
-        terms.terms_id as subject, 'rewards need returns, and none were ever loaded: no reward is given' as detail
+        terms.terms_id as subject, cast(null as varchar) as order_id, 'rewards need returns, and none were ever loaded: no reward is given' as detail
     from (select distinct period, marketplace_id, terms_id from units where outcome = 'chargeable') as charged
     join core.terms as terms
         on terms.marketplace_id = charged.marketplace_id
@@ -159,7 +162,8 @@ no_returns_loaded as (
 ),
 enrolment_backdated as (
     select
-        cause.period, cause.marketplace_id, cause.seller_id, 'enrolment_backdated' as kind, cause.seller_id as subject,
+        cause.period, cause.marketplace_id, cause.seller_id, 'enrolment_backdated' as kind,
+        cause.seller_id as subject, cast(null as varchar) as order_id,
         'an event or seller version of load ' || cause.load_id || ' changed what was covered after the close' as detail
     from billing.late_causes as cause
     join scope

@@ -36,12 +36,12 @@ BY_ORDER = ("core.units", "core.contacts", "core.returns")
 
 SHOWN_ASIDE = (
     *("core.marketplaces", "core.calendar", "core.terms", "core.tiers"),
-    *("core.enrolments", "core.marketplaces_with_returns"),
+    *("core.enrolment_events", "core.enrolments", "core.marketplaces_with_returns"),
 )
 """Tables that are looked at as they are in the warehouse, where they are up to date."""
 
 RECOUNTED = ("core.units", "core.contacts")
-"""Tables whose gates, the balances, are counted again for the touched periods; and audit.exceptions."""
+"""Tables whose gates, the balances, are counted again for the touched periods."""
 
 
 def rerate(
@@ -103,6 +103,8 @@ class _Rerating:
         for name in ("billing.performance", "billing.fee_lines"):
             make(self.warehouse, step_of(name), aside=True)
         self.find_causes()
+        self.narrow_to_late_orders_again()
+        make(self.warehouse, step_of("audit.exceptions"), aside=True)
         touched = self.con.execute("select period, marketplace_id from touched").fetchall()
         (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
         with in_the_warehouse(self.con), self.warehouse.transaction():
@@ -123,13 +125,18 @@ class _Rerating:
         """The clause that keeps the rows named in a table; none if everything is made anew."""
         return "" if self.whole else f"semi join {table} using ({columns})"
 
+    def show(self, name: str, query: str) -> None:
+        """Make a view aside, in the place of another of the name."""
+        self.con.execute(f"create or replace view {name} as {query}")
+
     # -- what came late -----------------------------------------------------------------------------------------
 
     def find_changed_enrolments(self) -> None:
         """`changed_sellers`: sellers whose enrolment is otherwise than it was known to be."""
         self.warehouse.show_as_of(self.since, raw="warehouse.raw")
-        self.con.execute("drop view core.enrolments")
-        for name in ("core.enrolment_events", "core.enrolments"):
+        events = ("core.enrolment_events", "core.enrolments")
+        for name in events:
+            self.con.execute(f"drop view {name}")
             make(self.warehouse, step_of(name), aside=True)
         self.con.execute("""
             create table changed_sellers as
@@ -137,8 +144,9 @@ class _Rerating:
                 (from core.enrolments except from warehouse.core.enrolments)
                 union all (from warehouse.core.enrolments except from core.enrolments)
             ) where marketplace_id in (select marketplace_id from scope)""")
-        self.con.execute("drop table core.enrolments")
-        look_through(self.con, ["core.enrolments"])
+        for name in events:
+            self.con.execute(f"drop table {name}")
+        look_through(self.con, [*events, "in_force.sellers"])
         for dataset in CLOCKS:
             self.con.execute(f"drop view in_force.{dataset}")
 
@@ -194,8 +202,9 @@ class _Rerating:
                 where {clock} >= (select min(starts_at) from scope) and {clock} < (select max(ends_at) from scope)
                     {"" if self.whole else f"and ({among})"}""")
         self.con.execute(f"""
-            create table in_force.order_items as
+            create table in_force.late_order_items as
             select * from warehouse.in_force.order_items {self.only("late_orders", "order_id")}""")
+        self.show("in_force.order_items", "from in_force.late_order_items")
 
     # -- whom it concerns ---------------------------------------------------------------------------------------
 
@@ -262,15 +271,20 @@ class _Rerating:
                 where (period, marketplace_id) in (select (period, marketplace_id) from scope)
                     and (order_id is null or order_id not in (from late_orders)) {also}
                 union all by name"""
-            self.con.execute(f"""
-                create view {name} as
-                select * from ({"" if self.whole else kept} select * from {made})
-                {self.only("affected", "period, marketplace_id, seller_id")}""")
-        self.con.execute("drop table in_force.order_items")
-        self.con.execute(f"""
-            create view in_force.order_items as
-            select * from warehouse.in_force.order_items
-            {self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")}""")
+            both = f"select * from ({'' if self.whole else kept} select * from {made})"
+            self.show(name, f"{both} {self.only('affected', 'period, marketplace_id, seller_id')}")
+        sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
+        self.show("in_force.order_items", f"select * from warehouse.in_force.order_items {sellers}")
+
+    def narrow_to_late_orders_again(self) -> None:
+        """What is reported aside: all that concerns late orders, with the causes just found."""
+        for name in BY_ORDER:
+            self.show(name, f"from {name.replace('.', '.fresh_')}")
+        self.show("in_force.order_items", "from in_force.late_order_items")
+        self.show(
+            "billing.late_causes",
+            f"from warehouse.billing.late_causes union all by name select *, {self.latest} as load_id from causes",
+        )
 
     def find_causes(self) -> None:
         """`causes`: what can have changed each line that is otherwise now."""
@@ -320,6 +334,13 @@ class _Rerating:
             affected = "and (period, marketplace_id, seller_id) in (from aside.main.affected)"
             self.con.execute(f"delete from {name} where {in_scope} {'' if self.whole else affected}")
             self.con.execute(f"insert into {name} by name from {made}")
+        # That no return was ever loaded is told of a whole period, and stays so as long as none is.
+        about = "(order_id is null and kind <> 'no_returns_loaded' or order_id in (from aside.main.late_orders))"
+        self.con.execute(f"delete from audit.exceptions where {in_scope} {'' if self.whole else f'and {about}'}")
+        self.con.execute("""
+            insert into audit.exceptions by name
+            select * from aside.audit.exceptions as fresh
+            anti join audit.exceptions using (period, marketplace_id, kind, subject, detail)""")
         self.con.execute(
             f"insert into billing.late_causes"
             f" select marketplace_id, period, seller_id, cause, {self.latest}, rerating.open_period"
@@ -327,12 +348,11 @@ class _Rerating:
         )
 
     def recount(self, touched: Sequence[tuple[str, str]]) -> None:
-        """Count the balances of the touched periods again, and what is reported of them."""
+        """Count the balances of the touched periods again."""
         if touched:
             choose(self.con, touched)
             for name in RECOUNTED:
                 replace_and_check(self.warehouse, step_of(name)[1:])
-            replace_and_check(self.warehouse, step_of("audit.exceptions"))
 
     def enter(self, terms: Mapping[str, Terms]) -> None:
         """Note how far the marketplaces are."""
