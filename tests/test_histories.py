@@ -1,14 +1,16 @@
 """Random histories of loads, runs and closes: whatever came late, the books come to what one run over all would bill.
 
 domain.md, "Closing, and what comes late". The reference bills all rows at once; a history loads a world file by file,
-and in between runs, closes and grants credits as finance might. What is closed must stay as it was to the byte, all
+and in between runs, closes and changes terms as finance might. What is closed must stay as it was to the byte, all
 adjustments together must come to the reference to the cent, and every closed period must come out the same again.
 """
 
 import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
-from datetime import datetime
+from dataclasses import replace
+from datetime import date, datetime
 from decimal import Decimal
 from pathlib import Path
 from random import Random
@@ -16,9 +18,12 @@ from random import Random
 import pytest
 from house import bill, close_period, load_paths, opened
 from reference import bill as bill_by_hand
+from reference import read_terms
 from test_reference import COLUMNS, in_order
 from worlds import later, world
 
+from assets.core.marketplaces import read_marketplaces
+from assets.core.terms import terms_for_a_run
 from assets.warehouse import Warehouse
 from pipelines.reproducing import reproduce
 
@@ -96,6 +101,8 @@ class History:
 
     def act(self, warehouse: Warehouse) -> None:
         """Run or close something, for all marketplaces or for one."""
+        if self.chance.random() < 0.15:
+            self.reprice(warehouse)
         only = [self.chance.choice(list(self.told.marketplaces))] if self.chance.random() < 0.4 else []
         if self.chance.random() < 0.4:
             bill(warehouse, [self.chance.choice(self.told.periods)], only=only, **self.places)
@@ -106,6 +113,43 @@ class History:
                 close_period(warehouse, due, only=[name], now=AFTER_ALL, code_version=CODE, **self.places)
         self.assert_nothing_frozen_changed(warehouse)
         self.remember(warehouse)
+
+    def reprice(self, warehouse: Warehouse) -> None:
+        """Change a marketplace's fees: refused where that prices closed periods otherwise, until told to reprice."""
+        name = self.chance.choice(list(self.told.marketplaces))
+        old = self.told.terms[name]
+        new = re.sub(r"fee = [0-9.]+", lambda _: f"fee = {self.chance.choice(('0.5', '1.25', '38'))}", old)
+        self.told = replace(self.told, terms={**self.told.terms, name: new})
+        self.told.write_terms(self.folder / "terms")
+        listed = read_marketplaces(self.places["marketplaces"])
+        _, refused = terms_for_a_run(warehouse.con, self.places["terms"], listed)
+        priced = "select 1 from billing.closes where marketplace_id = ? limit 1"
+        assert bool(refused) == (
+            bool(warehouse.rows(priced, [name])) and self.is_priced_otherwise(warehouse, name, new)
+        )
+        bill(warehouse, [self.chance.choice(self.periods)], reprice=True, **self.places)
+
+    def is_priced_otherwise(self, warehouse: Warehouse, name: str, text: str) -> bool:
+        """Whether a closed month was priced by a version whose fees are others now, by the months' days alone."""
+        kept = "select content from billing.kept_terms where marketplace_id = $1 and terms_sha256 in ($2, $3)"
+        last = (
+            "select max_by(terms_sha256, period), max(period), min(period) from billing.closes where marketplace_id = ?"
+        )
+        posted, latest, first = warehouse.con.execute(last, [name]).fetchall()[0]
+        drafted = warehouse.rows("select terms_sha256 from billing.rerating where marketplace_id = ?", [name])
+        texts = warehouse.con.execute(kept, [name, posted, drafted[0]["terms_sha256"]]).fetchall()
+
+        def fees(of: str) -> list[tuple]:
+            versions = read_terms(of)
+            ends = [*(version.starts_on for version in versions[1:]), date.max]
+            start, end = date.fromisoformat(f"{first}-01"), date.fromisoformat(f"{later(latest, 1)}-01")
+            return [
+                (version.id, [tier.fee for tier in version.tiers])
+                for version, ends_on in zip(versions, ends, strict=True)
+                if version.starts_on < end and ends_on > start
+            ]
+
+        return all(fees(of) != fees(text) for (of,) in texts)
 
     def next_to_close(self, warehouse: Warehouse, name: str) -> str | None:
         closed = warehouse.rows("select max(period) as last from billing.closes where marketplace_id = ?", [name])

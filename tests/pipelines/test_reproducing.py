@@ -48,6 +48,48 @@ def test_a_closed_period_comes_out_the_same_whatever_came_since(home: Path) -> N
         assert found.rows >= 5
 
 
+def test_six_months_with_late_rows_of_all_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    months = [f"2026-0{month}" for month in range(1, 7)]
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        for number, month in enumerate(months):
+            finance.ship(f"of-{month}", 10 + number, month)
+            finance.contact(f"of-{month}", month, order=f"of-{month}")
+            for earlier in months[:number]:
+                finance.ship(f"late-{month}-{earlier}", 3, earlier)
+            if number:
+                before = months[number - 1]
+                finance.contact(f"late-{month}", before, order=f"of-{before}")
+                finance.contact(
+                    f"of-{before}", before, order=f"of-{before}", is_void="true", updated_at=f"{month}-28T00:00:00Z"
+                )
+                grant(warehouse, credit("0.10", period=before, reason=month), NOW)
+            if number == 3:
+                finance.edit_terms("{ up_to = 0.05, fee = 0.20 }", "{ up_to = 0.05, fee = 0.22 }")
+                finance.run(month, reprice=True)
+            finance.close(month)
+        booked = warehouse.rows(
+            "select posted_period, count(*) as entries from billing.adjustments group by all order by all"
+        )
+        assert [row["posted_period"] for row in booked] == months[1:]
+        assert booked[-1]["entries"] >= 10
+    for code_version in ("test", "other code"):
+        for month in months:
+            found = again(tmp_path / "home", month, code_version)
+            assert found.differences == []
+            assert found.pages == 2
+        monkeypatch.setattr(pages, "HERE", changed_templates(tmp_path))
+
+
+def changed_templates(folder: Path) -> Path:
+    changed = folder / "templates"
+    changed.mkdir(exist_ok=True)
+    for name in (pages.STATEMENT, pages.INDEX, pages.STYLE):
+        text = (pages.HERE / name).read_text(encoding="utf-8")
+        (changed / name).write_text(text.replace("<h1>", "<h1>New ").replace("--ground", "--floor"), encoding="utf-8")
+    return changed
+
+
 def test_an_open_period_is_not_made_again(home: Path) -> None:
     assert reproduce(home, MAY, "test") == []
 
@@ -55,12 +97,7 @@ def test_an_open_period_is_not_made_again(home: Path) -> None:
 def test_changed_templates_do_not_touch_what_was_kept(
     home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    changed = tmp_path / "templates"
-    changed.mkdir()
-    for name in (pages.STATEMENT, pages.INDEX, pages.STYLE):
-        text = (pages.HERE / name).read_text(encoding="utf-8")
-        (changed / name).write_text(text.replace("<h1>", "<h1>New ").replace("--ground", "--floor"), encoding="utf-8")
-    monkeypatch.setattr(pages, "HERE", changed)
+    monkeypatch.setattr(pages, "HERE", changed_templates(tmp_path))
     assert any("the page is another" in each for each in again(home, MARCH).differences), (
         "under the same code it would be"
     )
