@@ -40,7 +40,7 @@ create table if not exists audit.files (
     file_id bigint primary key, load_id bigint not null, path varchar not null, sha256 varchar not null,
     source varchar not null, dataset varchar not null, rows_read bigint not null, rows_loaded bigint not null,
     rows_duplicate bigint not null, rows_quarantined bigint not null, rows_skipped bigint not null,
-    skipped_because varchar, joined varchar, loaded_at timestamp not null
+    skipped_because varchar, joined varchar, rules_sha256 varchar not null, loaded_at timestamp not null
 );
 comment on table audit.files is
     'One row per file and dataset. rows_read = loaded + duplicate + quarantined + skipped.';
@@ -56,6 +56,10 @@ comment on table audit.quarantine is
 
 class WarehouseBusyError(Exception):
     """Another process holds the home."""
+
+
+class WarehouseUnusableError(Exception):
+    """The warehouse's file cannot be opened, or is none."""
 
 
 class WarehouseMissingError(Exception):
@@ -76,6 +80,8 @@ class Warehouse:
     """What went wrong in the run, in words."""
     marketplaces_at_fault: frozenset[str] = frozenset()
     """Those whose rows broke a check."""
+    left_out: dict[str, str] | None = None
+    """Marketplace → why a run for which none is selected goes without it; None until that was looked up."""
 
     # -- runs -------------------------------------------------------------------------------------------------
 
@@ -259,7 +265,7 @@ def _saying_who_is_busy(home: Path) -> Generator[None]:
         yield
     except duckdb.IOException as error:
         if "lock" not in str(error):
-            raise
+            raise WarehouseUnusableError(f"{home / FILE} cannot be opened: {str(error).splitlines()[0]}") from error
         holder = _holder(home)
         raise WarehouseBusyError(_busy(home, "" if f"process {os.getpid()}," in holder else holder)) from error
 

@@ -16,6 +16,7 @@ import click
 
 from assets.settings import Settings, settings
 from pipelines.periods import parse_periods
+from pipelines.printing import as_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from pipelines.running import RunReport
 
 CHECK_FAILED, UNUSABLE = 1, 2
+REASONS_SHOWN = 20
 
 
 class Periods(click.ParamType):
@@ -71,7 +73,12 @@ def load(paths: tuple[Path, ...], wait: bool) -> None:
     places, console = settings(), _console()
     with _open(places, "csba load", wait=wait) as warehouse:
         report = _load(console, warehouse, places, paths)
-    console.print(f"{len(report.loads):,} loads in {time.monotonic() - started:.1f} s; warehouse: {places.warehouse}")
+    seconds = time.monotonic() - started
+    rows = sum(file.rows_read for file in report.loads)
+    what = (
+        f"{rows:,} rows read in {seconds:.1f} s, {rows / seconds:,.0f} a second" if rows else "Nothing new was loaded"
+    )
+    console.print(f"{what}; warehouse: {places.warehouse}", soft_wrap=True)
     sys.exit(UNUSABLE if report.refusals else 0)
 
 
@@ -276,13 +283,12 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
     from pipelines.summary import show_load
 
     with _progress(console) as bar:
-        tasks: dict[tuple[Path, str], Any] = {}
+        task = bar.add_task("reading", total=None)
+        rows: dict[tuple[Path, str], int] = {}
 
-        def show(path: Path, dataset: str, done: int, total: int) -> None:
-            key = path, dataset
-            if key not in tasks:
-                tasks[key] = bar.add_task(f"{path.name} as {dataset}", total=total)
-            bar.update(tasks[key], completed=done, visible=done < total)
+        def show(path: Path, dataset: str, done: int, _total: int) -> None:
+            rows[path, dataset] = done
+            bar.update(task, description=f"{as_lines(path.name)} as {dataset}", completed=sum(rows.values()))
 
         report = load_files(
             warehouse,
@@ -312,14 +318,14 @@ def _quarantined(warehouse: "Warehouse", load_id: int) -> list[dict[str, Any]]:
         """
         select
             parse_filename(path) as name, quarantine.dataset, column_name, check_name, count(*) as rows,
-            min(row_number) as first_row, min_by(value, row_number) as value
+            min(row_number) as first_row, min_by(value, row_number) as value, count(*) over () as reasons
         from audit.quarantine as quarantine
         join audit.files using (file_id)
-        where load_id = ?
+        where load_id = $1
         group by all
         order by rows desc, name, column_name, check_name
-        limit 20""",
-        [load_id],
+        limit $2""",
+        [load_id, REASONS_SHOWN],
     )
 
 
@@ -466,6 +472,8 @@ def _open(places: Settings, command: str, *, wait: bool = False) -> Generator["W
         warehouse.begin_run(command, now=_now(), code_version=code_version())
         try:
             yield warehouse
+        except BrokenPipeError:  # whoever read what it printed has seen enough; the work is done
+            raise
         except BaseException as error:
             warehouse.failures.append(f"{type(error).__name__}: {error}")
             raise
@@ -520,7 +528,7 @@ def _shown(periods: Sequence[str]) -> str:
 
 
 def _complain(message: str) -> None:
-    click.echo(f"csba: {message}", err=True)
+    click.echo(f"csba: {as_lines(message)}", err=True)
 
 
 def _now() -> datetime:
@@ -532,10 +540,11 @@ def _mistakes() -> tuple[type[Exception], ...]:
     from assets.core.accounts import AccountsError
     from assets.core.marketplaces import MarketplacesError
     from assets.raw.sources import SourceError
-    from assets.warehouse import WarehouseBusyError, WarehouseMissingError
+    from assets.warehouse import WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
     from pipelines.closing import CloseError
 
-    return CloseError, AccountsError, MarketplacesError, SourceError, WarehouseBusyError, WarehouseMissingError, OSError
+    inputs = AccountsError, MarketplacesError, SourceError, OSError
+    return CloseError, *inputs, WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
 
 
 def main() -> None:

@@ -1,8 +1,15 @@
-"""How tables look in the terminal: a title, aligned columns, no frame; nothing for an empty one."""
+"""How things look in the terminal: tables with a title and aligned columns, and no character that could steer it."""
 
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
+
+from reports.statement.figures import printable
+
+
+def as_lines(text: str) -> str:
+    """Text that may come from files, without control characters but the ends of its lines."""
+    return "\n".join(printable(line) for line in text.split("\n"))
 
 
 def new_table(*columns: str, left: int = 1) -> Table:

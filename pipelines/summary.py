@@ -14,7 +14,7 @@ from rich.text import Text
 from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse
 from pipelines.closing import Preview
-from pipelines.printing import new_table, show_table
+from pipelines.printing import as_lines, new_table, show_table
 from pipelines.reproducing import Reproduction
 
 OUTCOMES = (
@@ -147,7 +147,7 @@ def _exceptions(console: Console, warehouse: Warehouse, title: str, names: dict[
     table = new_table("kind", "marketplace", "for example", "times", left=3)
     for row in rows:
         where = names.get(row["marketplace_id"], row["marketplace_id"])
-        table.add_row(row["kind"].replace("_", " "), where, Text(row["example"][:40]), f"{row['reported']:,}")
+        table.add_row(row["kind"].replace("_", " "), where, Text(as_lines(row["example"][:40])), f"{row['reported']:,}")
     show_table(console, f"Reported in {title} (audit.exceptions)", table)
 
 
@@ -230,11 +230,16 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
             f"{row['name']}: {row['rows']:,} quarantined as {row['dataset']}, first in row {row['first_row']:,}:"
             f" {row['column_name']} {found} {row['check_name']}",
         )
+    if quarantined and quarantined[0]["reasons"] > len(quarantined):
+        _say(console, f"… and {quarantined[0]['reasons'] - len(quarantined):,} more reasons")
     if quarantined:
         _say(console, "audit.quarantine holds the quarantined rows as they came; mend them and load them in a new file")
     if report.unchanged:
-        _say(console, f"{len(report.unchanged):,} files were loaded before and are unchanged")
+        before = "files were" if len(report.unchanged) > 1 else "file was"
+        _say(console, f"{len(report.unchanged):,} {before} loaded before and nothing of it has changed")
+    if not report.loads and not report.refusals and not report.unchanged:
+        _say(console, "There is no file to load among those named")
 
 
 def _say(console: Console, text: str) -> None:
-    console.print(Text(text), soft_wrap=True)
+    console.print(Text(as_lines(text)), soft_wrap=True)

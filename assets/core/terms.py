@@ -126,6 +126,8 @@ def read_all_terms(folder: Path, marketplaces: Mapping[str, Marketplace]) -> tup
     """The terms of a folder, and the files of it that are refused. Two files of one marketplace refuse each other."""
     good: dict[str, Terms] = {}
     refused = []
+    if not folder.is_dir():
+        refused.append(TermsError(folder, None, f"there is no such folder as {folder}"))
     for path in sorted(folder.glob("*.toml")):
         try:
             terms = read_terms(path, marketplaces)
@@ -204,7 +206,7 @@ def parse_terms(text: str, path: Path, marketplaces: Mapping[str, Marketplace]) 
     """The terms that a text says; `path` is named in mistakes. Raises `TermsError`."""
     try:
         content = tomllib.loads(text, parse_float=Decimal)
-    except tomllib.TOMLDecodeError as error:
+    except (ValueError, RecursionError) as error:
         raise TermsError(path, None, f"it cannot be read: {error}") from error
     marketplace_id = content.get("marketplace_id")
     if not isinstance(marketplace_id, str) or marketplace_id not in marketplaces:
@@ -362,4 +364,4 @@ def _only(given: dict[str, Any], *known: str) -> None:
 
 
 def _shown(value: object) -> str:
-    return "missing" if value is None else repr(value)
+    return "missing" if value is None else repr(value) if isinstance(value, str) else str(value)

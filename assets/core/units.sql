@@ -10,7 +10,7 @@
 -- column: is_tracking_valid | whether its tracking was valid; null: unknown
 -- column: file_id | the file that brought it (audit.files)
 -- column: row_number | its row in that file, from 1
--- check: a unit has terms in force when it ships | outcome = 'unmatched' or terms_id is not null
+-- check: a unit has terms in force when it ships; add a version of the terms that begins by then | outcome = 'unmatched' or terms_id is not null
 -- check: a unit has a seller | outcome = 'unmatched' or seller_id is not null
 
 with shipped as (

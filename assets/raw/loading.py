@@ -1,7 +1,8 @@
 """A new file: read as text, mapped onto its dataset, typed, held against its contract, and kept or quarantined.
 
 It owns `raw.<dataset>`, `raw.superseded`, `audit.files` and `audit.quarantine`. A file is loaded once per content (and
-content of the files joined to it), in one transaction: all of it or nothing. For each file and dataset
+content of the files joined to it, and rules it is read by), in one transaction: all of it or nothing. For each file and
+dataset
 
     rows read = loaded + duplicate + quarantined + skipped
 
@@ -9,7 +10,9 @@ or the file is refused. Raw tables only grow; which version of a key is in force
 datasets": the greatest `updated_at`, then the later load, then the later row).
 """
 
+import hashlib
 import json
+import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -112,7 +115,7 @@ def _load_file(this: _Load, path: Path, report: LoadReport) -> None:
         raise FileRefusedError("there is no such file")
     if not path.is_file():
         raise FileRefusedError("it is a folder that cannot be listed" if path.is_dir() else "it is not a file")
-    if not str(path).isprintable():
+    if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in str(path)):
         raise FileRefusedError("its name has characters that cannot be shown; rename it")
     readers = this.sources.of(path)
     if not readers:
@@ -143,11 +146,25 @@ class _Attempt:
         """Size and time of change of the files, which must stay the same from hashing to the last row."""
         return [(stat.st_size, stat.st_mtime_ns) for stat in (file.stat() for file in (self.path, *self.joined))]
 
+    @property
+    def rules_sha256(self) -> str:
+        """What the rows that are kept depend on beside the files: how the source reads them, and the marketplaces."""
+        listed = sorted(self.this.marketplaces) if "marketplace_id" in self.dataset.columns else []
+        rules = self.source.select, self.source.zone, self.source.dialect and vars(self.source.dialect), listed
+        return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
+
     def is_known(self) -> bool:
-        """Whether this content was loaded before."""
+        """Whether this content was loaded before, and would come out the same.
+
+        With other rules it is read again, unless it is canonical and all its rows were good: good rows stay good.
+        """
         found = self.con.execute(
-            "select 1 from audit.files where sha256 = ? and source = ? and dataset = ? and joined = ?",
-            [self.sha256, self.source.name, self.dataset.name, self.sha256_of_joined],
+            "select 1 from audit.files where sha256 = ? and source = ? and dataset = ? and joined = ?"
+            " and (rules_sha256 = ? or source = ? and rows_quarantined = 0)",
+            [
+                *(self.sha256, self.source.name, self.dataset.name, self.sha256_of_joined),
+                *(self.rules_sha256, CANONICAL),
+            ],
         )
         return bool(found.fetchall())
 
@@ -200,9 +217,11 @@ class _Attempt:
                 select * replace (cast(row_number as bigint) as row_number) from (
                     {self.source.select}
                 ) order by row_number""")
-        except duckdb.ConversionException as error:
+        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
             # The engine would show the value, which may be personal.
-            raise FileRefusedError(f"the source {self.source.name} casts what it cannot; use try_cast there") from error
+            raise FileRefusedError(
+                f"the source {self.source.name} fails on a value of it; use try_cast or try_strptime there"
+            ) from error
         except duckdb.Error as error:
             reason = str(error).splitlines()[0]
             raise FileRefusedError(f"the source {self.source.name} does not fit it: {reason}") from error
@@ -297,13 +316,17 @@ class _Attempt:
         self.con.execute(f"""
             create temp table keys_seen_before as
             from keys_given_twice union select {key} from incoming semi join raw.{dataset.name} using ({key})""")
+        # Few keys come twice: their versions are looked up once, and the raw table is left alone after that.
+        self.con.execute(f"""
+            create temp table known_versions as
+            select * from raw.{dataset.name} semi join keys_seen_before using ({key})""")
         self.con.execute(f"""
             create temp table duplicates as
             select row_number from incoming semi join keys_given_twice using ({key})
             qualify row_number() over (partition by {columns} order by row_number) > 1
             union
             select row_number from (from incoming semi join keys_seen_before using ({key})) as incoming
-            semi join raw.{dataset.name} as known on {same}""")
+            semi join known_versions as known on {same}""")
         self.con.execute(f"""
             create temp table beaten as
             with fresh as (
@@ -312,7 +335,7 @@ class _Attempt:
             ),
             in_force as (
                 select {version}, row_number
-                from raw.{dataset.name} semi join fresh using ({key})
+                from known_versions semi join fresh using ({key})
                 anti join (from raw.superseded where dataset = '{dataset.name}') using (file_id, row_number)
             )
             select file_id, row_number from (from fresh union all from in_force)
@@ -356,7 +379,7 @@ class _Attempt:
     def enter(self, file_id: int, result: FileLoad) -> None:
         """Enter the file in `audit.files` and its refused rows, as they came, in `audit.quarantine`."""
         self.con.execute(
-            "insert into audit.files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+            "insert into audit.files values (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
             [
                 file_id,
                 self.this.load_id,
@@ -371,6 +394,7 @@ class _Attempt:
                 result.rows_skipped,
                 json.dumps(result.skipped_because),
                 self.sha256_of_joined,
+                self.rules_sha256,
                 self.this.now,
             ],
         )

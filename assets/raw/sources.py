@@ -39,7 +39,7 @@ _KEYS = {"dataset", "file", "read", "zone", "join"}
 TEMPORARY_VIEWS = ("incoming", "mapped", "input")
 TEMPORARY_TABLES = (
     *("input_text", "mapped_rows", "staged", "failures", "refusals"),
-    *("keys_given_twice", "keys_seen_before", "duplicates", "beaten"),
+    *("keys_given_twice", "keys_seen_before", "known_versions", "duplicates", "beaten"),
 )
 """What loading makes of a file, in order; a joined file must have another name."""
 
@@ -97,6 +97,8 @@ class Sources:
 
 def read_sources(folder: Path) -> Sources:
     """The sources of a folder, in order of name. Raises `SourceError` naming the first that cannot be used."""
+    if not folder.is_dir():
+        raise SourceError(f"{folder}: there is no such folder")
     return Sources(tuple(_read_source(path) for path in sorted(folder.glob("*.sql"))))
 
 

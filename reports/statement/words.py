@@ -122,9 +122,9 @@ def nothing_because(*, units: int, trial: int, free: str | None) -> str:
         return free
     if trial:
         return (
-            f"all {counted(trial, 'unit')} shipped in your free trial"
+            f"all {counted(trial, 'covered unit')} shipped in your free trial"
             if trial > 1
-            else "your one unit shipped in your free trial"
+            else "your one covered unit shipped in your free trial"
         )
     if units:
         return "none of the units that shipped is covered"

@@ -136,7 +136,7 @@ def test_a_month_of_trial(books):
     books.line("S", "US-1", 50, None, "0", "0", kind="trial")
     books.statement("S")
     (it,) = shown(books)
-    assert it["sentence"] == "You owe nothing: all 50 units shipped in your free trial."
+    assert it["sentence"] == "You owe nothing: all 50 covered units shipped in your free trial."
     assert it["trial"][1].endswith("; at the end of this period 17 full days of it were left.")
     assert [row[4] for row in it["tiers"][0]["rows"]] == [False, True, False]
     assert it["tiers"][0]["note"]

@@ -95,6 +95,19 @@ def test_the_same_content_under_two_names_is_loaded_once(home, raw):
     assert (report.loads, report.unchanged) == ([], paths)
 
 
+def test_a_file_is_read_again_when_the_rules_have_changed_that_refused_its_rows(home, raw):
+    rows = [raw.item(), raw.item(order_id="O-2", marketplace_id="A2Q3Y263D00KWC")]
+    path = home.file("order_items.csv", rows)
+    good = home.file("order_items_good.csv", [raw.item(order_id="O-3")])
+    first = home.load(path, good, marketplaces=[raw.US])
+    assert [(done.rows_loaded, done.rows_quarantined) for done in first.loads] == [(1, 1), (1, 0)]
+    assert home.load(path, good, marketplaces=[raw.US]).unchanged == [path, good]
+    (mended,) = home.load(path, good).loads
+    assert (mended.rows_loaded, mended.rows_duplicate, mended.rows_quarantined) == (1, 1, 0)
+    assert home.load(path, good).unchanged == [path, good]
+    assert len(home.in_force("order_items")) == 3
+
+
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_file_that_changes_while_it_is_read_is_refused(home, raw, monkeypatch, when):
     path = home.file("order_items.csv", [raw.item()])

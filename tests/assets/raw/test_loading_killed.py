@@ -25,13 +25,16 @@ with open_warehouse(folder / "home", holder="csba load", now=now) as warehouse:
     print("open", flush=True)
     if "hold" in sys.argv:
         sys.stdin.read()
-    load(warehouse, [folder / "landing"], sources=Sources(()), marketplaces=["ATVPDKIKX0DER"], now=now)
+    load(warehouse, [folder / "landing"], sources=Sources(()), marketplaces=sys.argv[2].split(), now=now)
 """
+
+
+MARKETPLACES = "ATVPDKIKX0DER A2Q3Y263D00KWC"
 
 
 def start(folder: Path, *arguments: str) -> subprocess.Popen[str]:
     """A process of its own that loads the landing folder; returned when it has opened the warehouse."""
-    command = [sys.executable, "-c", LOAD, str(folder), *arguments]
+    command = [sys.executable, "-c", LOAD, str(folder), MARKETPLACES, *arguments]
     process = subprocess.Popen(command, cwd=CHECKOUT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
     assert process.stdout is not None
     assert process.stdout.readline() == "open\n"

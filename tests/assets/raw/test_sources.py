@@ -135,9 +135,9 @@ BREAKING = {
     "from (select 1 as row_number, id, placed, n from input) as input": "makes 3 rows of 1 of its 3",
     "from (select row_number + 1 as row_number, id, placed, n from input) as input": "makes 3 rows of 2 of its 3",
     "from (select null as row_number, id, placed, n from input) as input": "makes 3 rows of 0 of its 3",
-    "from (select 'x' as row_number, id, placed, n from input) as input": "casts what it cannot; use try_cast there",
+    "from (select 'x' as row_number, id, placed, n from input) as input": "fails on a value of it; use try_cast",
     "from nowhere": "does not fit it: Catalog Error",
-    ", error('no') as carrier from input": "does not fit it: Invalid Input Error: no",
+    ", error('no') as carrier from input": "fails on a value of it; use try_cast",
 }
 
 
