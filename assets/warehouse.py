@@ -7,6 +7,7 @@ a row means, and never the clock: whoever calls says what time it is.
 import fcntl
 import json
 import os
+import shutil
 import time
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
@@ -157,10 +158,13 @@ def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False
     home, unless told to wait. The lock is the operating system's: it dies with its process.
     """
     home.mkdir(parents=True, exist_ok=True)
-    with _lock(home, holder, now, wait), _connect(home, read_only=False, wait=wait) as con:
-        warehouse = Warehouse(home, con)
-        _make_schemas(warehouse)
-        yield warehouse
+    with _lock(home, holder, now, wait):
+        if not (home / FILE).exists():
+            _make_file(home)
+        with _connect(home, read_only=False, wait=wait) as con:
+            warehouse = Warehouse(home, con)
+            _make_schemas(warehouse)
+            yield warehouse
 
 
 @contextmanager
@@ -293,6 +297,18 @@ def _holder(home: Path) -> str:
 
 def _busy(home: Path, holder: str) -> str:
     return f"{home} is in use by {holder or f'another program that has {FILE} open'}; try again when it is done"
+
+
+def _make_file(home: Path) -> None:
+    """Make the file, in a folder beside, and put it in its place: DuckDB cannot open one whose making was cut short."""
+    fresh = home / "new"
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.mkdir()
+    with _connect(fresh, read_only=False) as con:
+        _make_schemas(Warehouse(fresh, con))
+    (fresh / FILE).rename(home / FILE)
+    fresh.rmdir()
 
 
 def _make_schemas(warehouse: Warehouse) -> None:
