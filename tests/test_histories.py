@@ -28,7 +28,7 @@ from assets.warehouse import Warehouse
 from pipelines.reproducing import reproduce
 
 A_FEW = range(4)
-MANY = range(4, 64)
+MANY = range(4, 34)
 AFTER_ALL = datetime(2099, 1, 1)
 CODE = "test"
 

@@ -175,17 +175,31 @@ class _Rerating:
                 select order_id, {contact}, happened_at,
                     if(({key}) in (select ({key}) from corrected), 'corrected_', 'late_') || '{what}'
                 from versions""")
-        # A row that counts in an open period touches no closed one, but for an item: its units may have been waiting.
-        self.con.execute("""
+        # A row of an open period touches no closed one, but for an item that rows of closed ones were waiting for.
+        self.con.execute(f"""
             create table late_orders as
             select order_id from late
             where order_id is not null
-                and (happened_at < (select max(ends_at) from scope) or cause like '%_order_item')
+                and (happened_at < (select max(ends_at) from scope) or cause = 'corrected_order_item')
+            union
+            select order_id
+            from (from late where cause = 'late_order_item' and happened_at >= (select max(ends_at) from scope))
+            semi join ({self.times()}) using (order_id)
             union
             select order_id
             from warehouse.raw.order_items semi join changed_sellers using (marketplace_id, seller_id)""")
         self.con.execute(
             "create table late_contacts as select distinct contact_id from late where contact_id is not null"
+        )
+
+    def times(self, among: str = "") -> str:
+        """The query of when anything of an order happened that may count in a closed period, by all versions of rows."""
+        return " union ".join(
+            f"""
+            select order_id, {clock} as happened_at from warehouse.raw.{dataset} {among}
+            where {clock} >= (select min(starts_at) from scope) and {clock} < (select max(ends_at) from scope)"""
+            for dataset, clock in CLOCKS.items()
+            if dataset != "order_items"
         )
 
     def narrow_to_late_orders(self) -> None:
@@ -209,24 +223,18 @@ class _Rerating:
     # -- whom it concerns ---------------------------------------------------------------------------------------
 
     def find_affected_sellers(self) -> None:
-        """`concerned`: seller, period and cause that a late row can have; `affected`: the sellers to rate anew."""
+        """`places`: orders, and the sellers and periods in which they may count; `affected`: the sellers to rate anew.
+
+        Decided from all versions of all rows, so that it does not matter what the derived tables happen to hold.
+        """
         late = self.only("late_orders", "order_id")
-        times = " union ".join(
-            f"select order_id, {clock} as happened_at from warehouse.raw.{dataset} {late}"
-            for dataset, clock in CLOCKS.items()
-            if dataset != "order_items"
-        )
         self.con.execute(f"""
             create table owners as
             select distinct order_id, marketplace_id, seller_id, purchased_at
             from warehouse.raw.order_items {late}""")
         self.con.execute(f"""
             create table places as
-            with times as (
-                select * from ({times})
-                where happened_at >= (select min(starts_at) from scope)
-                    and happened_at < (select max(ends_at) from scope)
-            )
+            with times as ({self.times(late)})
             select distinct scope.period, owners.marketplace_id, owners.seller_id, owners.order_id
             from owners
             join times on times.order_id = owners.order_id
