@@ -16,7 +16,7 @@ from assets.raw.contracts import DATASETS, Dataset
 from assets.raw.loading import load
 from assets.raw.sources import read_sources
 from assets.settings import Settings
-from assets.sql_assets import PERIODS, Selection
+from assets.sql_assets import PERIODS, Selection, leave_out_refused
 from assets.warehouse import Warehouse
 
 ACCOUNTED = "every_row_read_is_accounted_for"
@@ -88,7 +88,7 @@ def raw(
                 "rows_quarantined": sum(file.rows_quarantined for file in files),
                 "rows_skipped": sum(file.rows_skipped for file in files),
             },
-            check_results=[dg.AssetCheckResult(check_name=ACCOUNTED, passed=unaccounted == 0)],
+            check_results=[dg.AssetCheckResult(check_name=ACCOUNTED, asset_key=["raw", name], passed=unaccounted == 0)],
         )
     if report.refusals:
         refused = "\n".join(f"{refusal.path}: {refusal.reason}" for refusal in report.refusals)
@@ -143,17 +143,24 @@ def core_accounts(warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceP
 def core_terms(
     warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings], selection: Selection
 ) -> Iterator[dg.MaterializeResult]:
-    """Read the terms; a file that is refused stops a run of its marketplace, not of the others."""
+    """Read the terms; a file that is refused stops the billing of its marketplace, not of the others.
+
+    A run that selects that marketplace fails here; one that selects none goes on without it.
+    """
+    leave_out_refused(warehouse, settings, selection)
     listed = marketplaces.read_marketplaces(settings.marketplaces)
     cards, refused = terms.terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
     rows = terms.make_terms(warehouse, cards, listed)
     for name, count in rows.items():
         yield dg.MaterializeResult(
             asset_key=name.split("."),
-            metadata={"dagster/row_count": count, "refused": "\n".join(map(str, refused)) or "none"},
+            metadata={
+                "dagster/row_count": count,
+                "refused": "\n".join(map(str, refused)) or "none",
+                "left_out": ", ".join(warehouse.left_out or ()) or "none",
+            },
         )
-    at_fault = {error.marketplace_id: str(error) for error in refused if error.marketplace_id}
-    stopping = [at_fault[name] for name in selection.marketplaces or at_fault if name in at_fault]
+    stopping = [str(error) for error in refused if error.marketplace_id in selection.marketplaces]
     if stopping:
         raise dg.Failure("\n".join(stopping), allow_retries=False)
 
@@ -185,7 +192,11 @@ RERATED = (
 def billing_rerated_lines(
     warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings], selection: Selection
 ) -> Iterator[dg.MaterializeResult]:
-    """Rate closed periods anew where rows came late, whichever period the run is about."""
+    """Rate closed periods anew where rows came late, whichever period the run is about.
+
+    Those of a marketplace whose terms are refused are left as they are.
+    """
+    leave_out_refused(warehouse, settings, selection)
     listed = marketplaces.read_marketplaces(settings.marketplaces)
     cards, _ = terms.terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
     by_name = {card.marketplace_id: card for card in cards}

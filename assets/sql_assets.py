@@ -1,7 +1,7 @@
 """Every `<schema>/<table>.sql` as a Dagster asset: its upstreams are read from its SQL, its checks from its header.
 
 A step makes a table together with its gates (`tables.py`). What it needs it gets as resources: the open `warehouse`,
-and the `selection` of marketplaces.
+the `settings`, and the `selection` of marketplaces.
 
 Does not belong here: any rule of billing.
 """
@@ -11,6 +11,9 @@ from collections.abc import Iterator, Sequence
 import dagster as dg
 
 from assets.checks import check_results, check_specs
+from assets.core.marketplaces import read_marketplaces
+from assets.core.terms import terms_for_a_run
+from assets.settings import Settings
 from assets.tables import ChecksFailedError, Table, make, set_scope, steps
 from assets.warehouse import Warehouse
 
@@ -23,6 +26,21 @@ class Selection(dg.ConfigurableResource):
 
     marketplaces: list[str] = []
     reprice: bool = False
+
+
+def leave_out_refused(warehouse: Warehouse, settings: Settings, selection: Selection) -> None:
+    """Where no marketplace is selected, leave those whose terms are refused out of the run, and keep why, once a run.
+
+    Every step asks for it, because a run need not read the terms: Dagster makes what has no periods in another run.
+    """
+    if selection.marketplaces or warehouse.left_out is not None:
+        return
+    listed = read_marketplaces(settings.marketplaces)
+    _, refused = terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
+    warehouse.left_out = {error.marketplace_id: str(error) for error in refused if error.marketplace_id}
+    if warehouse.left_out:
+        warehouse.counts["left_out"] = warehouse.left_out
+        warehouse.failures.extend(warehouse.left_out.values())
 
 
 def sql_assets() -> list[dg.AssetsDefinition]:
@@ -41,9 +59,13 @@ def _asset(step: Sequence[Table]) -> dg.AssetsDefinition:
         can_subset=False,
     )
     def made(
-        context: dg.AssetExecutionContext, warehouse: dg.ResourceParam[Warehouse], selection: Selection
+        context: dg.AssetExecutionContext,
+        warehouse: dg.ResourceParam[Warehouse],
+        settings: dg.ResourceParam[Settings],
+        selection: Selection,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         if not main.is_view:
+            leave_out_refused(warehouse, settings, selection)
             set_scope(warehouse, context.partition_key, selection.marketplaces)
         try:
             rows = make(warehouse, step)

@@ -213,7 +213,7 @@ def step_of(name: str) -> tuple[Table, ...]:
 
 
 def set_scope(warehouse: Warehouse, period: str, marketplaces: Iterable[str] = ()) -> list[str]:
-    """Make `scope`: a period of the marketplaces named, or of all, and always of those rows that have none.
+    """Make `scope`: a period of the marketplaces named, or of all not left out, and always of rows that have none.
 
     Returns the marketplaces. Raises `ValueError` for one that is not listed, or a period beyond the calendar.
     """
@@ -222,7 +222,8 @@ def set_scope(warehouse: Warehouse, period: str, marketplaces: Iterable[str] = (
     for marketplace in wanted:
         if marketplace not in listed:
             raise ValueError(f"marketplace {marketplace!r} is not listed in marketplaces.csv")
-    chosen = choose(warehouse.con, [(period, marketplace) for marketplace in (*(wanted or listed), UNKNOWN)])
+    names = wanted or [name for name in listed if name not in (warehouse.left_out or {})]
+    chosen = choose(warehouse.con, [(period, marketplace) for marketplace in (*names, UNKNOWN)])
     if not chosen:
         raise ValueError(f"{period!r} is no billing period; one is written like 2026-10")
     return chosen

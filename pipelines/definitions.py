@@ -16,11 +16,11 @@ from pipelines.jobs import billing_closes, billing_month, close_month, load_file
 
 @dg.resource(description="The open warehouse of the home, for this run alone; its run is kept in audit.runs.")
 def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
-    """Open the warehouse for as long as a run of Dagster's page lasts."""
+    """Open the warehouse for as long as a run of Dagster's page lasts; it waits for its turn."""
     settings = places.settings()
     tags = context.run.tags if context.run else {}
     name = f"{context.run.job_name if context.run else 'a job'} {tags.get('dagster/partition', '')}".strip()
-    with open_warehouse(settings.home, holder=f"Dagster's {name}", now=_now()) as opened:
+    with open_warehouse(settings.home, holder=f"Dagster's {name}", now=_now(), wait=True) as opened:
         opened.begin_run(f"dagster: {name}", now=_now(), code_version=code_version())
         yield opened
         if context.instance and context.run and not opened.failures:
@@ -34,6 +34,7 @@ def build_definitions(**resources: Any) -> dg.Definitions:
     return dg.Definitions(
         assets=[*python_assets(), *sql_assets(), reports_statements, billing_closes],
         jobs=[load_files, billing_month, close_month],
+        executor=dg.in_process_executor,
         resources={"settings": places.settings(), "selection": Selection(), "warehouse": warehouse, **resources},
     )
 

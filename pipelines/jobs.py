@@ -1,6 +1,6 @@
 """The jobs: load files, the billing month and its close, by period; and a month's last assets, statements and closes.
 
-Every step runs in one process, because the warehouse has one writer.
+Every step of a run is made in one process (`definitions.py`), because the warehouse has one writer.
 """
 
 from datetime import UTC, datetime
@@ -11,7 +11,7 @@ from assets.billing import books
 from assets.core.marketplaces import read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.settings import Settings
-from assets.sql_assets import PERIODS, Selection
+from assets.sql_assets import PERIODS, Selection, leave_out_refused
 from assets.tables import set_scope
 from assets.version import code_version
 from assets.warehouse import Warehouse
@@ -57,6 +57,7 @@ def reports_statements(
 ) -> dg.MaterializeResult:
     """Write the draft statements of a period anew."""
     period = context.partition_key
+    leave_out_refused(warehouse, settings, selection)
     set_scope(warehouse, period, selection.marketplaces)
     scope = [
         (period, row["marketplace_id"])
@@ -100,12 +101,18 @@ def billing_closes(
     settings: dg.ResourceParam[Settings],
     selection: Selection,
 ) -> dg.MaterializeResult:
-    """Close the period of the marketplaces selected, if every check before it held."""
-    listed, now = read_marketplaces(settings.marketplaces), datetime.now(UTC).replace(tzinfo=None)
+    """Close the period of the marketplaces selected, if every check before it held.
+
+    If none is selected, those whose terms are refused were not brought up to date, and stay open.
+    """
+    leave_out_refused(warehouse, settings, selection)
+    left_out = {} if selection.marketplaces else warehouse.left_out or {}
+    every, now = read_marketplaces(settings.marketplaces), datetime.now(UTC).replace(tzinfo=None)
+    listed = {name: marketplace for name, marketplace in every.items() if name not in left_out}
     period = context.partition_key
     try:
         due, already = to_close(warehouse, period, listed, selection.marketplaces, now)
-        cards, _ = terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
+        cards, _ = terms_for_a_run(warehouse.con, settings.terms, every, reprice=selection.reprice)
         by_name = {card.marketplace_id: card for card in cards}
         marketplaces = [listed[name] for name in due]
         close(warehouse, settings, period, marketplaces, by_name, by=config.by, now=now, code_version=code_version())
@@ -113,27 +120,28 @@ def billing_closes(
         warehouse.failures.append(str(error))
         raise dg.Failure(str(error), allow_retries=False) from error
     return dg.MaterializeResult(
-        metadata={"closed": ", ".join(due) or "none", "closed_already": ", ".join(already) or "none"}
+        metadata={
+            "closed": ", ".join(due) or "none",
+            "closed_already": ", ".join(already) or "none",
+            "left_out": ", ".join(left_out) or "none",
+        }
     )
 
 
 load_files = dg.define_asset_job(
     "load_files",
     selection=dg.AssetSelection.groups("raw"),
-    executor_def=dg.in_process_executor,
     description="Load new files and folders, once each by content. Config: the paths.",
 )
 
 billing_month = dg.define_asset_job(
     "billing_month",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw") - dg.AssetSelection.assets(CLOSES),
-    executor_def=dg.in_process_executor,
     description="Bring a period's tables and draft statements up to date, with adjustments of closed periods.",
 )
 
 close_month = dg.define_asset_job(
     "close_month",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw"),
-    executor_def=dg.in_process_executor,
     description="Bring a period up to date and, if every check holds, shut its books. Config: who answers for it.",
 )

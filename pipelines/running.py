@@ -24,6 +24,20 @@ from pipelines.definitions import build_definitions
 DAGSTER_YAML = """# Dagster's own settings for this home.
 telemetry:
   enabled: false
+nux:
+  enabled: false
+concurrency:
+  runs:
+    # One run of the page at a time. Runs of commands have no such tag and are not counted: one that was killed stays
+    # "started" in Dagster's eyes, and would hold up the queue. The lock on the home keeps all of them apart.
+    max_concurrent_runs: -1
+    tag_concurrency_limits:
+      - key: dagster/code_location
+        limit: 1
+run_monitoring:
+  # What still seems to run after a day was killed with all of Dagster, as when the machine stopped.
+  enabled: true
+  max_runtime_seconds: 86400
 """
 
 Progress = Callable[[str, str, int, int], None]

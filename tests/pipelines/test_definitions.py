@@ -1,22 +1,32 @@
 """The Dagster code location: every table an asset with its lineage, description and checks, and a month that runs."""
 
-from collections.abc import Generator
+import json
+import shutil
+import threading
+from collections.abc import Generator, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import dagster as dg
 import pytest
 from house import DATA, load_paths, opened, row, write_csv
 
+import pipelines.definitions
 from assets import sql_assets
 from assets.raw.contracts import DATASETS
 from assets.settings import Settings
 from assets.tables import steps, tables
-from assets.warehouse import Warehouse
+from assets.warehouse import Warehouse, open_warehouse
 from pipelines.definitions import build_definitions
+from pipelines.running import dagster_home
 
 US = "ATVPDKIKX0DER"
+DE = "A1PA6795UKMFR9"
 MARCH = "2026-03"
+APRIL = "2026-04"
+QUIETLY = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 
 @pytest.fixture
@@ -42,11 +52,19 @@ def warehouse(places: Settings, files: list[Path]) -> Generator[Warehouse]:
         yield warehouse
 
 
-def run_month(places: Settings, warehouse: Warehouse) -> dg.ExecuteInProcessResult:
+def run_month(
+    places: Settings, warehouse: Warehouse, marketplaces: Sequence[str] = (), only: Sequence[str] = ()
+) -> dg.ExecuteInProcessResult:
+    """Run the job as the page does: with no marketplace selected, unless some are; all assets of it, or only some."""
     definitions = build_definitions(settings=places, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse))
     job = definitions.resolve_job_def("billing_month")
-    loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    return job.execute_in_process(partition_key=MARCH, raise_on_error=False, run_config=loggers)
+    selection = {"resources": {"selection": {"config": {"marketplaces": list(marketplaces)}}}}
+    return job.execute_in_process(
+        partition_key=MARCH,
+        raise_on_error=False,
+        run_config={**selection, **QUIETLY},
+        asset_selection=[dg.AssetKey(name.split(".")) for name in only] or None,
+    )
 
 
 def test_every_table_is_an_asset_with_its_lineage_and_checks() -> None:
@@ -104,23 +122,32 @@ def test_files_are_loaded_by_a_job(places: Settings, files: list[Path]) -> None:
     with opened(places.home) as warehouse:
         definitions = build_definitions(settings=places, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse))
         job = definitions.resolve_job_def("load_files")
-        config = {
-            "ops": {"raw": {"config": {"paths": [str(path) for path in [*files, places.home / "nothing.csv"]]}}},
-            "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-        }
-        result = job.execute_in_process(run_config=config, raise_on_error=False)
-        assert not result.success, "one of the files does not exist"
+
+        def load_files(*paths: Path) -> dg.ExecuteInProcessResult:
+            config = {"ops": {"raw": {"config": {"paths": [str(path) for path in paths]}}}, **QUIETLY}
+            return job.execute_in_process(run_config=config, raise_on_error=False)
+
+        def checked(result: dg.ExecuteInProcessResult) -> dict[str, bool]:
+            return {check.asset_key.path[1]: check.passed for check in result.get_asset_check_evaluations()}
+
+        result = load_files(*files[:2])
+        assert result.success
+        assert checked(result) == dict.fromkeys(DATASETS, True)
+
+        result = load_files(*files, places.home / "nothing.csv")
+        assert not result.success
+        assert checked(result) == dict.fromkeys(DATASETS, True)
+        (failure,) = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+        assert failure is not None
+        assert "nothing.csv: there is no such file" in failure.message
         assert warehouse.rows("select count(*) as files from audit.files") == [{"files": 4}]
-        assert all(check.passed for check in result.get_asset_check_evaluations())
+        assert ["nothing.csv" in failure for failure in warehouse.failures] == [True]
 
 
 def test_closing_is_a_job_with_a_gate(places: Settings, warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> None:
     definitions = build_definitions(settings=places, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse))
     job = definitions.resolve_job_def("close_month")
-    config = {
-        "ops": {"billing_closes": {"config": {"by": "Ada"}}},
-        "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
-    }
+    config = {"ops": {"billing_closes": {"config": {"by": "Ada"}}}, **QUIETLY}
 
     def lost_steps():
         for table, *gates in steps():
@@ -142,6 +169,98 @@ def test_closing_is_a_job_with_a_gate(places: Settings, warehouse: Warehouse, mo
     assert {dg.AssetKey(["billing", "statements"]), dg.AssetKey(["audit", "unit_balance"])} <= upstream
 
 
+@pytest.fixture
+def german_files(tmp_path: Path) -> list[Path]:
+    """A second marketplace."""
+    rows = {
+        "sellers": [row("sellers", seller_id="G", country="DE")],
+        "enrolment_events": [
+            row("enrolment_events", seller_id="G", marketplace_id=DE, effective_at="2025-01-01T00:00:00Z")
+        ],
+        "order_items": [
+            row("order_items", order_id="Q", seller_id="G", marketplace_id=DE, purchased_at="2026-03-01T12:00:00Z")
+        ],
+        "shipments": [row("shipments", shipment_id="R", order_id="Q", shipped_at="2026-03-02T12:00:00Z")],
+    }
+    return write_csv(tmp_path / "german", rows, "_german")
+
+
+def refuse_german_terms(places: Settings) -> Settings:
+    """Settings like these, with a mistake in the German terms."""
+    folder = places.home / "terms"
+    shutil.copytree(DATA / "terms", folder)
+    path = folder / "de.toml"
+    path.write_text(path.read_text(encoding="utf-8") + "unknown_key = 1\n", encoding="utf-8")
+    return replace(places, terms=folder)
+
+
+def test_refused_terms_stop_their_marketplace_alone(
+    places: Settings, warehouse: Warehouse, german_files: list[Path]
+) -> None:
+    load_paths(warehouse, german_files)
+    result = run_month(refuse_german_terms(places), warehouse)
+    assert result.success
+    assert [path.name for path in (places.statements / MARCH).iterdir()] == [US]
+    assert warehouse.rows("select distinct marketplace_id from billing.fee_lines") == [{"marketplace_id": US}]
+    (read,) = [
+        event.materialization
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key == dg.AssetKey(["core", "terms"])
+    ]
+    assert read.metadata["left_out"] == dg.TextMetadataValue(DE)
+    (reason,) = warehouse.failures
+    assert "de.toml" in reason
+    assert warehouse.counts["left_out"] == {DE: reason}
+
+
+def test_refused_terms_stop_their_marketplace_alone_where_a_run_does_not_read_them(
+    places: Settings, warehouse: Warehouse, german_files: list[Path]
+) -> None:
+    load_paths(warehouse, german_files)
+    places = refuse_german_terms(places)
+    assert run_month(places, warehouse).success
+    warehouse.left_out = None
+    warehouse.failures.clear()
+    assert run_month(places, warehouse, only=["core.units", "audit.unit_balance", "billing.fee_lines"]).success
+    assert any("de.toml" in failure for failure in warehouse.failures)
+
+
+def test_a_close_leaves_marketplaces_with_refused_terms_open_and_as_they_are(
+    places: Settings, warehouse: Warehouse, german_files: list[Path], tmp_path: Path
+) -> None:
+    def close_month(places: Settings, period: str) -> None:
+        definitions = build_definitions(settings=places, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse))
+        config = {"ops": {"billing_closes": {"config": {"by": "Ada"}}}, **QUIETLY}
+        job = definitions.resolve_job_def("close_month")
+        assert job.execute_in_process(partition_key=period, run_config=config).success
+
+    load_paths(warehouse, german_files)
+    close_month(places, MARCH)
+    warehouse.left_out = None
+    late = row("shipments", shipment_id="L", order_id="Q", shipped_at="2026-03-03T12:00:00Z")
+    load_paths(warehouse, write_csv(tmp_path / "late", {"shipments": [late]}, "_late"))
+    close_month(refuse_german_terms(places), APRIL)
+    assert warehouse.rows("select period, marketplace_id from billing.closes order by all") == [
+        {"period": MARCH, "marketplace_id": DE},
+        {"period": MARCH, "marketplace_id": US},
+        {"period": APRIL, "marketplace_id": US},
+    ]
+    loads = {line["marketplace_id"]: line["load_id"] for line in warehouse.rows("from billing.rerating")}
+    assert loads[DE] < loads[US] == warehouse.latest_load()
+    assert any("de.toml" in failure for failure in warehouse.failures)
+
+
+def test_a_run_that_selects_a_marketplace_fails_if_its_terms_are_refused(
+    places: Settings, warehouse: Warehouse, german_files: list[Path]
+) -> None:
+    load_paths(warehouse, german_files)
+    places = refuse_german_terms(places)
+    assert run_month(places, warehouse, [US]).success
+    assert warehouse.failures == []
+    result = run_month(places, warehouse, [US, DE])
+    assert [event.step_key for event in result.all_events if event.is_step_failure] == ["core_terms"]
+
+
 def test_a_run_from_the_page_that_fails_is_kept_as_failed(
     places: Settings, files: list[Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -150,8 +269,7 @@ def test_a_run_from_the_page_that_fails_is_kept_as_failed(
     with opened(places.home) as warehouse:
         load_paths(warehouse, files)
     job = build_definitions().resolve_job_def("billing_month")
-    loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    assert not job.execute_in_process(partition_key=MARCH, run_config=loggers, raise_on_error=False).success
+    assert not job.execute_in_process(partition_key=MARCH, run_config=QUIETLY, raise_on_error=False).success
     with opened(places.home) as warehouse:
         assert warehouse.rows("select outcome from audit.runs") == [{"outcome": "failed"}]
 
@@ -163,8 +281,56 @@ def test_a_run_from_the_page_opens_the_warehouse_itself(
     with opened(places.home) as warehouse:
         load_paths(warehouse, files)
     job = build_definitions().resolve_job_def("billing_month")
-    loggers = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
-    assert job.execute_in_process(partition_key=MARCH, run_config=loggers).success
+    assert job.execute_in_process(partition_key=MARCH, run_config=QUIETLY).success
     with opened(places.home) as warehouse:
         (run,) = warehouse.rows("select command, outcome, ended_at > started_at as has_ended from audit.runs")
         assert run == {"command": f"dagster: billing_month {MARCH}", "outcome": "done", "has_ended": True}
+
+
+def test_a_run_from_the_page_waits_until_the_home_is_free(
+    places: Settings, files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CSBA_HOME", str(places.home))
+    first = ExitStack()
+    load_paths(first.enter_context(opened(places.home)), files)
+
+    def open_soon_free(*args: Any, **options: Any) -> AbstractContextManager[Warehouse]:
+        threading.Timer(0.3, first.close).start()
+        return open_warehouse(*args, **options)
+
+    monkeypatch.setattr(pipelines.definitions, "open_warehouse", open_soon_free)
+    job = build_definitions().resolve_job_def("billing_month")
+    assert job.execute_in_process(partition_key=MARCH, run_config=QUIETLY, raise_on_error=False).success
+
+
+def test_a_run_from_the_page_says_which_marketplace_it_went_without(
+    places: Settings, files: list[Path], german_files: list[Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with opened(places.home) as warehouse:
+        load_paths(warehouse, [*files, *german_files])
+    monkeypatch.setenv("CSBA_HOME", str(places.home))
+    monkeypatch.setenv("CSBA_TERMS", str(refuse_german_terms(places).terms))
+    job = build_definitions().resolve_job_def("billing_month")
+    assert job.execute_in_process(partition_key=MARCH, run_config=QUIETLY).success
+    with opened(places.home) as warehouse:
+        (run,) = warehouse.rows("select outcome, counts from audit.runs")
+        assert run["outcome"] == "failed"
+        assert "de.toml" in json.loads(run["counts"])["left_out"][DE]
+
+
+def test_every_job_and_what_the_page_makes_by_itself_runs_in_one_process() -> None:
+    definitions = build_definitions()
+    jobs = [definitions.resolve_job_def(name) for name in ("load_files", "billing_month", "close_month")]
+    for job in (*jobs, definitions.resolve_implicit_global_asset_job_def()):
+        assert job.executor_def.name == "in_process", job.name
+
+
+def test_dagster_takes_the_settings_of_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
+    with dg.DagsterInstance.from_config(str(dagster_home(tmp_path))) as instance:
+        assert not instance.telemetry_enabled
+        assert not instance.nux_enabled
+        queue = instance.get_concurrency_config().run_queue_config
+        assert queue is not None
+        assert queue.max_concurrent_runs == -1
+        assert queue.tag_concurrency_limits == [{"key": "dagster/code_location", "limit": 1}]
