@@ -326,7 +326,8 @@ def _two_parts(path: Path, value: str) -> tuple[str, str]:
     return name, rest
 
 
-def _base_tables(query: str) -> set[str]:
+@cache
+def _base_tables(query: str) -> frozenset[str]:
     """The tables that a query names in its FROM clauses, by walking its syntax tree; it need not be able to run."""
     with duckdb.connect() as parser:
         (tree,) = parser.execute("select json_serialize_sql(?)", [query]).fetchall()[0]
@@ -343,4 +344,4 @@ def _base_tables(query: str) -> set[str]:
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
-    return {f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema}
+    return frozenset(f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema)

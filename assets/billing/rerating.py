@@ -193,7 +193,7 @@ class _Rerating:
         )
 
     def times(self, among: str = "") -> str:
-        """The query of when anything of an order happened that may count in a closed period, by all versions of rows."""
+        """The query of when anything of an order happened that may count in a closed period, in any version of it."""
         return " union ".join(
             f"""
             select order_id, {clock} as happened_at from warehouse.raw.{dataset} {among}
