@@ -255,7 +255,15 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) ->
     if not step[0].is_view:
         _narrow(warehouse.con, only_open=step[0].is_books and not aside)
     with warehouse.transaction():
-        return replace_and_check(warehouse, step)
+        counts = replace_and_check(warehouse, step)
+    if not aside and not step[0].is_view:
+        latest, scope = (
+            warehouse.latest_load(),
+            warehouse.con.execute("select period, marketplace_id from scope").fetchall(),
+        )
+        for table in step:
+            warehouse.made.setdefault(table.full_name, {}).update(dict.fromkeys(scope, latest))
+    return counts
 
 
 def replace_and_check(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:

@@ -77,6 +77,10 @@ class Warehouse:
     counts: dict[str, Any] = field(default_factory=dict)
     checks: dict[str, int] = field(default_factory=dict)
     """Check name → failing rows; of all checks that the run made."""
+    made: dict[str, dict[tuple[str, str], int]] = field(default_factory=dict)
+    """Table → periods and marketplaces that this run has made, without a failed check, and the load that was known."""
+    terms_used: dict[str, str] = field(default_factory=dict)
+    """Marketplace → hash of the terms file that this run has read into core.terms."""
     failures: list[str] = field(default_factory=list)
     """What went wrong in the run, in words."""
     marketplaces_at_fault: frozenset[str] = frozenset()

@@ -26,6 +26,12 @@ from reports.statement.writing import write_statements
 
 PAGES_AT_A_TIME = 500
 
+GATES = (
+    *("core.units", "core.contacts", "audit.unit_balance", "audit.contact_balance", "audit.exceptions"),
+    *("billing.performance", "billing.fee_lines", "billing.adjustments", "billing.statements"),
+)
+"""What the run that closes must have made of the period, with all checks holding."""
+
 
 class CloseError(Exception):
     """A period that cannot be closed; the message says why and what to do."""
@@ -132,24 +138,26 @@ def close(
 ) -> None:
     """Freeze the period of these marketplaces, in one transaction, and write the final statements.
 
-    The period must have been brought up to date in this very run, without a failed check. Raises `CloseError` if rows
-    were loaded since, or the books would contradict what is known.
+    Raises `CloseError` unless this very run has brought the period up to date, without a failed check and with all rows
+    that are loaded; or if the books would contradict what is known.
     """
     con, templates = warehouse.con, Templates()
     latest = warehouse.latest_load()
-    con.execute("create or replace temp table pages_to_keep as from billing.kept_pages limit 0")
-    for marketplace in marketplaces:
-        _gather_pages(warehouse, period, marketplace.marketplace_id, templates)
     pairs = [(period, marketplace.marketplace_id) for marketplace in marketplaces]
     standing = rerating_of(con)
     for marketplace in marketplaces:
         name = marketplace.marketplace_id
+        where = f"{period} of {marketplace.country} ({name})"
         if name not in terms:
-            raise CloseError(f"{period} of {marketplace.country} ({name}) has no terms that can be used")
-        if name in standing and standing[name]["load_id"] != latest:
-            raise CloseError(
-                f"rows were loaded since {period} of {marketplace.country} ({name}) was brought up to date"
-            )
+            raise CloseError(f"{where} has no terms that can be used")
+        if warehouse.terms_used.get(name) not in (None, terms[name].sha256):
+            raise CloseError(f"{where}: its terms were changed while it was being closed; close it again")
+        behind = [table for table in GATES if warehouse.made.get(table, {}).get((period, name)) != latest]
+        if behind or (name in standing and standing[name]["load_id"] != latest):
+            raise CloseError(f"{where} was not brought up to date in this run: use csba close, or the job close_month")
+    con.execute("create or replace temp table pages_to_keep as from billing.kept_pages limit 0")
+    for marketplace in marketplaces:
+        _gather_pages(warehouse, period, marketplace.marketplace_id, templates)
     journal = step_of("billing.journal")
     for table in journal:
         create(con, table)

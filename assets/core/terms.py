@@ -254,6 +254,7 @@ def make_terms(warehouse: Warehouse, every: Sequence[Terms], marketplaces: Mappi
     with warehouse.transaction():
         replace_table(warehouse.con, "core.terms", DESCRIPTION, COLUMNS, terms)
         replace_table(warehouse.con, "core.tiers", TIERS_DESCRIPTION, TIERS_COLUMNS, tiers)
+    warehouse.terms_used = {card.marketplace_id: card.sha256 for card in every}
     return {"core.terms": len(terms), "core.tiers": len(tiers)}
 
 

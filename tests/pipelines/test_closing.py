@@ -12,8 +12,9 @@ from house import DATA, NOW, bill, close_period, opened, row
 
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import terms_for_a_run
+from assets.settings import settings
 from assets.tables import ChecksFailedError, make, set_scope, step_of
-from pipelines.closing import CloseError, preview, to_close
+from pipelines.closing import CloseError, close, preview, to_close
 from pipelines.crediting import Credit, CreditError, grant
 from reports.statement.names import file_name
 
@@ -62,6 +63,29 @@ def test_a_failed_check_closes_nothing(finance: Finance, monkeypatch: pytest.Mon
     with pytest.raises(ChecksFailedError, match="terms in force when it ships"):
         close_period(finance.warehouse, "2018-01", terms=finance.terms, only=[US])
     assert finance.warehouse.rows("from billing.closes") == []
+
+
+def test_a_month_that_this_run_has_not_brought_up_to_date_is_not_closed(finance: Finance) -> None:
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    cards = {card.marketplace_id: card for card in terms_for_a_run(finance.warehouse.con, finance.terms, listed)[0]}
+
+    def close_alone() -> None:
+        places = replace(settings({}), home=finance.warehouse.home)
+        close(finance.warehouse, places, MARCH, [listed[US]], cards, by="Ada", now=NOW, code_version="test")
+
+    with pytest.raises(CloseError, match="was not brought up to date in this run"):
+        close_alone()
+    finance.run(MARCH)
+    finance.ship("late", 5, MARCH)
+    with pytest.raises(CloseError, match="was not brought up to date in this run"):
+        close_alone()
+    finance.run(MARCH)
+    cards[US] = replace(cards[US], text=cards[US].text + "# another")
+    with pytest.raises(CloseError, match="its terms were changed while it was being closed"):
+        close_alone()
+    cards[US] = replace(cards[US], text=cards[US].text.removesuffix("# another"))
+    close_alone()
+    assert finance.totals(MARCH) == [("S", 3, 0, 3, "final")]
 
 
 def test_the_preview_is_what_is_frozen(finance: Finance) -> None:
