@@ -281,10 +281,15 @@ def _saying_who_is_busy(home: Path) -> Generator[None]:
 @contextmanager
 def _lock(home: Path, holder: str, now: datetime, wait: bool) -> Generator[None]:
     with (home / "lock").open("a+") as lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
-        except BlockingIOError as error:
-            raise WarehouseBusyError(_busy(home, _holder(home))) from error
+        while True:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+                break
+            except BlockingIOError as error:
+                other = _holder(home)
+                if other:
+                    raise WarehouseBusyError(_busy(home, other)) from error
+            time.sleep(SECONDS_BETWEEN_TRIES)  # whoever holds it is just coming or going
         lock.truncate(0)
         lock.write(f"{holder}, process {os.getpid()}, since {now:%Y-%m-%d %H:%M:%S} UTC")
         lock.flush()

@@ -57,6 +57,8 @@ def write_statements(
         if kept:
             if _hashes_of(target) != kept:
                 _write_set(target, _kept_pages(con, period, marketplace_id))
+            else:
+                _remove_beside(target)
         elif numbers[period, marketplace_id]:
             pages = ((page.file_name, page.html) for page in make_pages(con, period, marketplace_id, templates))
             _write_set(target, _reporting(pages, done, total, progress))
@@ -98,7 +100,14 @@ def _beside(target: Path, what: str) -> Path:
 
 
 def _remove(target: Path) -> None:
-    for folder in (target, _beside(target, "new"), _beside(target, "old")):
+    _remove_beside(target)
+    if target.exists():
+        shutil.rmtree(target)
+
+
+def _remove_beside(target: Path) -> None:
+    """What a killed process left."""
+    for folder in (_beside(target, "new"), _beside(target, "old")):
         if folder.exists():
             shutil.rmtree(folder)
 

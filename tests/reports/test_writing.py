@@ -296,3 +296,18 @@ def test_a_read_only_warehouse_will_do(books, tmp_path):
     books.con.execute("detach kept")
     with duckdb.connect(str(path), read_only=True) as con:
         assert write_statements(con, [(PERIOD, US)], tmp_path / "out") == 1
+
+
+def test_what_a_killed_close_left_beside_final_pages_goes(books, tmp_path):
+    books.usual_terms()
+    books.usual_seller()
+    page = "<p>final</p>"
+    sha256 = hashlib.sha256(page.encode()).hexdigest()
+    books.insert("billing.kept_pages", PERIOD, US, "s.html", "N", "{}", "t", page, sha256)
+    write_statements(books.con, [(PERIOD, US)], tmp_path)
+    left = tmp_path / PERIOD / f".{US}.old"
+    left.mkdir()
+    (left / "s.html").write_text("a draft")
+    write_statements(books.con, [(PERIOD, US)], tmp_path)
+    assert {path.name for path in (tmp_path / PERIOD).iterdir()} == {US}
+    assert (tmp_path / PERIOD / US / "s.html").read_text() == page
