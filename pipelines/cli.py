@@ -148,13 +148,10 @@ def credit(seller: str, amount: str, marketplace_id: str, periods: list[str], re
     """Grant a seller an amount (a dispute, goodwill), booked in the first open period; a negative one takes it back."""
     from decimal import Decimal, InvalidOperation
 
-    from assets.core.marketplaces import read_marketplaces
     from pipelines.crediting import Credit, CreditError, grant
 
     places, console = settings(), _console()
-    listed = read_marketplaces(places.marketplaces)
-    if marketplace_id not in listed:
-        raise click.UsageError(f"marketplace {marketplace_id!r} is not listed; there are {', '.join(listed)}")
+    listed = _listed(places, [marketplace_id])
     try:
         number = Decimal(amount)
     except InvalidOperation:
@@ -338,14 +335,10 @@ def _run(
     *,
     reprice: bool = False,
 ) -> int:
-    from assets.core.marketplaces import read_marketplaces
     from pipelines.summary import show_run
 
     started = time.monotonic()
-    listed = read_marketplaces(places.marketplaces)
-    unlisted = [name for name in marketplaces if name not in listed]
-    if unlisted:
-        raise click.UsageError(f"marketplace {unlisted[0]!r} is not listed; there are {', '.join(listed)}")
+    listed = _listed(places, marketplaces)
     report = _bring_up_to_date(console, warehouse, places, periods, listed, marketplaces, reprice=reprice)
     for mistake in report.refused_terms:
         _complain(f"{mistake}; the other marketplaces are billed")
@@ -411,17 +404,13 @@ def _close(
     by: str,
     yes: bool,
 ) -> int:
-    from assets.core.marketplaces import read_marketplaces
     from assets.core.terms import terms_for_a_run
     from assets.version import code_version
     from pipelines.closing import CloseError, close, preview, to_close
     from pipelines.summary import show_close, show_preview, show_run
     from reports.statement import write_statements
 
-    listed = read_marketplaces(places.marketplaces)
-    unlisted = [name for name in marketplaces if name not in listed]
-    if unlisted:
-        raise click.UsageError(f"marketplace {unlisted[0]!r} is not listed; there are {', '.join(listed)}")
+    listed = _listed(places, marketplaces)
     try:
         due, already = to_close(warehouse, period, listed, marketplaces, _now())
     except CloseError as error:
@@ -515,6 +504,16 @@ def _progress(console: "Console") -> Generator["Progress"]:
     )
     with Progress(*columns, console=console, transient=True) as bar:
         yield bar
+
+
+def _listed(places: Settings, wanted: Sequence[str]) -> "Mapping[str, Marketplace]":
+    from assets.core.marketplaces import read_marketplaces
+
+    listed = read_marketplaces(places.marketplaces)
+    unlisted = [name for name in wanted if name not in listed]
+    if unlisted:
+        raise click.UsageError(f"marketplace {unlisted[0]!r} is not listed; there are {', '.join(listed)}")
+    return listed
 
 
 def _one(periods: Sequence[str]) -> str:

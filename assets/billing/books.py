@@ -1,8 +1,8 @@
-"""The books: what closing a period or granting a credit writes, and nothing ever changes afterwards.
+"""The books: the tables that closing a period or granting a credit writes into.
 
-It owns `billing.closes` and all that a close keeps beside it: the terms, the pages of the statements and their
-templates, the fee lines as they stand posted. `billing.rerating` and `billing.rerated_lines` say the same of what is
-known now; `rerating.py` keeps them up to date.
+What stands in `billing.closes`, `billing.credits` and the kept terms, templates and pages is never changed.
+`billing.posted_lines` has the fee lines as they stand in the books, brought forward by each close; the other tables say
+the same of what is known now, and `rerating.py` keeps them up to date.
 
 Does not belong here: working out any amount.
 """
