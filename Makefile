@@ -36,7 +36,7 @@ sample: $(READY)  ## make data/sample anew
 	@$(BIN)/csba generate --out data/sample
 
 lock: $(READY)  ## after a change of pyproject.toml
-	@$(UV) pip compile -q pyproject.toml --group dev --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	@$(UV) pip compile -q pyproject.toml --group dev --extra archive --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
 
 $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@echo "setting up .venv (once)"

@@ -8,7 +8,7 @@ from assets.settings import CHECKOUT
 
 VERSION = version("csba-billing")
 _FOLDERS = ("assets", "pipelines", "reports")
-_SUFFIXES = {".py", ".sql", ".j2", ".css"}
+_SUFFIXES = {".py", ".sql", ".j2", ".css", ".po"}
 
 
 @cache

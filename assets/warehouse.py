@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -87,6 +87,8 @@ class Warehouse:
     """Those whose rows broke a check."""
     left_out: dict[str, str] | None = None
     """Marketplace → why a run for which none is selected goes without it; None until that was looked up."""
+    on_statements: Callable[[int, int], None] = lambda _done, _total: None
+    """Called while statements are made: how many are done, and how many there are."""
 
     # -- runs -------------------------------------------------------------------------------------------------
 

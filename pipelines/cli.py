@@ -120,15 +120,16 @@ def close(periods: list[str], marketplaces: tuple[str, ...], by: str, yes: bool,
 @cli.command()
 @click.argument("periods", metavar="PERIOD", type=PERIODS)
 @MARKETPLACES
-def reproduce(periods: list[str], marketplaces: tuple[str, ...]) -> None:
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write the statements made again here.")
+def reproduce(periods: list[str], marketplaces: tuple[str, ...], out: Path | None) -> None:
     """Make a closed period again as it was closed, and say whether it is the same; exit code 1 if not."""
-    from assets.version import code_version
+    from pipelines.press import press_of
     from pipelines.reproducing import reproduce as make_again
     from pipelines.summary import show_reproduction
 
-    console, found = _console(), []
+    console, found, places = _console(), [], settings()
     for period in periods:
-        found += make_again(settings().home, period, code_version(), marketplaces)
+        found += make_again(places.home, period, press_of(places), marketplaces, out)
     if not found:
         raise click.UsageError(f"{_shown(periods)} is not closed")
     for each in found:
@@ -345,16 +346,24 @@ def _run(
     for period, reasons in report.stopped.items():
         for reason in reasons:
             _complain(f"{period} was stopped: {reason}")
+    for reason in report.broken:
+        _complain(reason)
     warehouse.failures.extend(report.refused_terms)
     if report.periods:
         show_run(console, warehouse, report.periods, report.marketplaces)
         folder = places.statements / (report.periods[0] if len(periods) == 1 else "")
         written = warehouse.counts.get("statements", 0)
-        console.print(f"{written:,} {'statement' if written == 1 else 'statements'} in {folder}", soft_wrap=True)
+        made = warehouse.counts.get("statements_made", 0)
+        what = "statement" if written == 1 else "statements"
+        console.print(f"{written:,} {what} in {folder}, {made:,} made anew", soft_wrap=True)
+        boxes = warehouse.counts.get("statements_without_glyphs", 0)
+        if boxes:
+            console.print(f"{boxes:,} of their PDFs show 〓 for characters that no font has")
+        console.print(f"Close reports in {places.close_reports}", soft_wrap=True)
     console.print(
         f"{_shown(periods)}: {time.monotonic() - started:.1f} s; warehouse: {places.warehouse}", soft_wrap=True
     )
-    if report.stopped:
+    if report.stopped or report.broken:
         return CHECK_FAILED
     return UNUSABLE if report.refused_terms else 0
 
@@ -374,6 +383,11 @@ def _bring_up_to_date(
 
     with _progress(console) as bar:
         task = bar.add_task(_shown(periods), total=None)
+
+        def show_statements(done: int, total: int) -> None:
+            bar.update(task, description="statements", completed=done, total=total)
+
+        warehouse.on_statements = show_statements
 
         def show(period: str, step: str, done: int, total: int) -> None:
             everything = total * len(periods)
@@ -405,8 +419,8 @@ def _close(
     yes: bool,
 ) -> int:
     from assets.core.terms import terms_for_a_run
-    from assets.version import code_version
     from pipelines.closing import CloseError, close, preview, to_close
+    from pipelines.press import press_of
     from pipelines.summary import show_close, show_preview, show_run
     from reports.statement import write_statements
 
@@ -415,17 +429,20 @@ def _close(
         due, already = to_close(warehouse, period, listed, marketplaces, _now())
     except CloseError as error:
         raise click.UsageError(str(error)) from error
-    write_statements(warehouse.con, [(period, name) for name in already], places.statements)
+    again = write_statements(warehouse.con, [(period, name) for name in already], places.statements, press_of(places))
+    for path in again.lost:
+        _complain(f"{path} is gone: csba reproduce {period} --out DIR makes it again")
+        warehouse.failures.append(f"{path} is gone")
     for name in already:
         console.print(f"{period} of {listed[name].country} ({name}) is closed already; nothing changed", soft_wrap=True)
     if not due:
         if not already:
             raise click.UsageError(f"there is nothing to close in {period}: nothing of it was loaded")
-        return 0
+        return CHECK_FAILED if again.lost else 0
     report = _bring_up_to_date(console, warehouse, places, [period], listed, due)
-    for mistake in (*report.refused_terms, *report.stopped.get(period, ())):
+    for mistake in (*report.refused_terms, *report.stopped.get(period, ()), *report.broken):
         _complain(f"{period} cannot be closed: {mistake}")
-    if report.stopped:
+    if report.stopped or report.broken:
         return CHECK_FAILED
     if report.refused_terms:
         warehouse.failures.extend(report.refused_terms)
@@ -444,10 +461,11 @@ def _close(
         {card.marketplace_id: card for card in cards},
         by=by,
         now=_now(),
-        code_version=code_version(),
+        press=press_of(places),
     )
     show_close(console, warehouse, period, due)
     console.print(f"The final statements lie in {places.statements / period}", soft_wrap=True)
+    console.print(f"The close report lies in {places.close_reports / period}", soft_wrap=True)
     return 0
 
 
@@ -486,6 +504,7 @@ def _progress(console: "Console") -> Generator["Progress"]:
         Task,
         TextColumn,
         TimeElapsedColumn,
+        TimeRemainingColumn,
     )
     from rich.text import Text
 
@@ -501,6 +520,7 @@ def _progress(console: "Console") -> Generator["Progress"]:
         MofNCompleteColumn(),
         Rate(),
         TimeElapsedColumn(),
+        TimeRemainingColumn(compact=True),
     )
     with Progress(*columns, console=console, transient=True) as bar:
         yield bar
@@ -541,8 +561,9 @@ def _mistakes() -> tuple[type[Exception], ...]:
     from assets.raw.sources import SourceError
     from assets.warehouse import WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
     from pipelines.closing import CloseError
+    from reports.pdf import PdfError
 
-    inputs = AccountsError, MarketplacesError, SourceError, OSError
+    inputs = AccountsError, MarketplacesError, PdfError, SourceError, OSError
     return CloseError, *inputs, WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
 
 

@@ -4,12 +4,12 @@ Rules: domain.md, "Closing, and what comes late". The period is brought up to da
 is shown is what is frozen. A close writes `billing.closes` and everything that is kept with it; nothing rewrites that.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from decimal import Decimal
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -21,8 +21,10 @@ from assets.core.terms import Terms
 from assets.settings import Settings
 from assets.tables import choose, create, replace_and_check, step_of
 from assets.warehouse import Warehouse
-from reports.statement.pages import Templates, make_pages
-from reports.statement.writing import write_statements
+from reports.close_report import write_close_reports
+from reports.statement import Press, Written, write_statements
+from reports.statement.names import INDEX_PAGE, MANIFEST
+from reports.statement.writing import make_final
 
 PAGES_AT_A_TIME = 500
 
@@ -134,14 +136,14 @@ def close(
     *,
     by: str,
     now: datetime,
-    code_version: str,
-) -> None:
+    press: Press,
+) -> Written:
     """Freeze the period of these marketplaces, in one transaction, and write the final statements.
 
     Raises `CloseError` unless this very run has brought the period up to date, without a failed check and with all rows
-    that are loaded; or if the books would contradict what is known.
+    that are loaded; if a statement cannot be made; or if the books would contradict what is known.
     """
-    con, templates = warehouse.con, Templates()
+    con = warehouse.con
     latest = warehouse.latest_load()
     pairs = [(period, marketplace.marketplace_id) for marketplace in marketplaces]
     standing = rerating_of(con)
@@ -156,27 +158,31 @@ def close(
         if behind or (name in standing and standing[name]["load_id"] != latest):
             raise CloseError(f"{where} was not brought up to date in this run: use csba close, or the job close_month")
     con.execute("create or replace temp table pages_to_keep as from billing.kept_pages limit 0")
+    manifests = {}
     for marketplace in marketplaces:
-        _gather_pages(warehouse, period, marketplace.marketplace_id, templates)
+        name = marketplace.marketplace_id
+        written, folder = make_final(con, period, name, settings.statements, press, warehouse.on_statements)
+        if written.broken:
+            raise CloseError("\n".join(written.broken))
+        manifests[name] = (folder / MANIFEST).read_text(encoding="utf-8")
+        _gather_pages(warehouse, period, name, folder, json.loads(manifests[name]))
     journal = step_of("billing.journal")
     for table in journal:
         create(con, table)
     choose(con, pairs)
     with warehouse.transaction():
         for marketplace in marketplaces:
-            _enter(warehouse, period, marketplace, terms[marketplace.marketplace_id], by, now, latest, code_version)
+            name = marketplace.marketplace_id
+            _enter(warehouse, period, marketplace, terms[name], by, now, latest, press.code_version, manifests[name])
         con.execute("insert into billing.kept_pages from pages_to_keep")
-        con.execute(
-            "insert into billing.kept_templates select $1, $2"
-            " where not exists (from billing.kept_templates where template_sha256 = $1)",
-            [templates.sha256, json.dumps(templates.texts, sort_keys=True)],
-        )
         closing = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
         con.execute(f"update billing.statements set status = 'final' where {closing}")
         replace_and_check(warehouse, journal)
         _post_lines(warehouse)
     con.execute("drop table pages_to_keep")
-    write_statements(con, pairs, settings.statements)
+    written = write_statements(con, pairs, settings.statements, press)
+    write_close_reports(con, pairs, settings.close_reports)
+    return written
 
 
 # -- what there is -------------------------------------------------------------------------------------------------
@@ -226,30 +232,31 @@ def _days_without(warehouse: Warehouse, period: str, marketplace: Marketplace) -
 # -- the transaction -----------------------------------------------------------------------------------------------
 
 
-def _gather_pages(warehouse: Warehouse, period: str, marketplace_id: str, templates: Templates) -> None:
-    """Put the pages of final statements into `pages_to_keep`, some at a time."""
-    waiting: list[tuple[Any, ...]] = []
-
-    def put() -> None:
-        if waiting:
-            names = [row[0] for row in warehouse.con.execute("describe pages_to_keep").fetchall()]
-            pages = pl.DataFrame(waiting, schema=dict.fromkeys(names, pl.String), orient="row")
-            warehouse.con.register("pages_waiting", pages)
-            warehouse.con.execute("insert into pages_to_keep from pages_waiting")
-            warehouse.con.unregister("pages_waiting")
-            waiting.clear()
-
-    for page in make_pages(warehouse.con, period, marketplace_id, templates, is_final=True):
-        sha256 = hashlib.sha256(page.html.encode()).hexdigest()
-        waiting.append(
-            (
-                *(period, marketplace_id, page.file_name, page.statement_id, page.view),
-                *(templates.sha256, page.html, sha256),
-            )
+def _gather_pages(
+    warehouse: Warehouse, period: str, marketplace_id: str, folder: Path, manifest: Mapping[str, Any]
+) -> None:
+    """Put the pages and data of final statements into `pages_to_keep`, some at a time."""
+    pages = [(name, None, None) for name in manifest["files"] if name == INDEX_PAGE]
+    for statement_id, entry in manifest["statements"].items():
+        html_name, json_name = (next(n for n in entry["files"] if n.endswith(end)) for end in (".html", ".json"))
+        pages.append((html_name, statement_id, json_name))
+    for some in (pages[n : n + PAGES_AT_A_TIME] for n in range(0, len(pages), PAGES_AT_A_TIME)):
+        rows = pl.DataFrame(
+            {
+                "file_name": [page[0] for page in some],
+                "statement_id": [page[1] for page in some],
+                "html": [(folder / page[0]).read_text(encoding="utf-8") for page in some],
+                "json_name": [page[2] for page in some],
+                "view": [page[2] and (folder / page[2]).read_text(encoding="utf-8") for page in some],
+            },
+            schema_overrides={"statement_id": pl.String, "json_name": pl.String, "view": pl.String},
         )
-        if len(waiting) == PAGES_AT_A_TIME:
-            put()
-    put()
+        warehouse.con.register("pages_made", rows)
+        warehouse.con.execute(
+            "insert into pages_to_keep by name select $1 as period, $2 as marketplace_id, * from pages_made",
+            [period, marketplace_id],
+        )
+        warehouse.con.unregister("pages_made")
 
 
 def _enter(
@@ -261,6 +268,7 @@ def _enter(
     now: datetime,
     load_id: int,
     code_version: str,
+    manifest: str,
 ) -> None:
     """The row of `billing.closes`, and how far the marketplace is re-rated: up to here."""
     con, name = warehouse.con, marketplace.marketplace_id
@@ -271,12 +279,8 @@ def _enter(
         insert into billing.closes by name
         select $period as period, $id as marketplace_id, $now as closed_at, $by as closed_by, $load as load_id,
             $terms as terms_sha256, $code as code_version, cast(coalesce(sum(total), 0) as decimal(18, 4)) as total,
-            $currency as currency, count(*) as statements, ($pages) as pages_sha256, $listed as marketplace
-        from billing.statements where period = $period and marketplace_id = $id""".replace(
-            "$pages",
-            "select sha256(coalesce(string_agg(file_name || ':' || html_sha256, chr(10) order by file_name), ''))"
-            " from pages_to_keep where marketplace_id = $id",
-        ),
+            $currency as currency, count(*) as statements, $manifest as manifest, $listed as marketplace
+        from billing.statements where period = $period and marketplace_id = $id""",
         {
             "period": period,
             "id": name,
@@ -285,6 +289,7 @@ def _enter(
             "load": load_id,
             "terms": terms.sha256,
             "code": code_version,
+            "manifest": manifest,
             "currency": marketplace.currency,
             "listed": listed_as,
         },

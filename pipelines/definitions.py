@@ -11,7 +11,14 @@ from assets.python_assets import python_assets
 from assets.sql_assets import Selection, sql_assets
 from assets.version import code_version
 from assets.warehouse import Warehouse, open_warehouse
-from pipelines.jobs import billing_closes, billing_month, close_month, load_files, reports_statements
+from pipelines.jobs import (
+    billing_closes,
+    billing_month,
+    close_month,
+    load_files,
+    reports_close_reports,
+    reports_statements,
+)
 
 
 @dg.resource(description="The open warehouse of the home, for this run alone; its run is kept in audit.runs.")
@@ -32,7 +39,7 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
 def build_definitions(**resources: Any) -> dg.Definitions:
     """All of it; tests and the command pass resources of their own."""
     return dg.Definitions(
-        assets=[*python_assets(), *sql_assets(), reports_statements, billing_closes],
+        assets=[*python_assets(), *sql_assets(), reports_close_reports, reports_statements, billing_closes],
         jobs=[load_files, billing_month, close_month],
         executor=dg.in_process_executor,
         resources={"settings": places.settings(), "selection": Selection(), "warehouse": warehouse, **resources},

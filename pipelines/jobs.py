@@ -12,13 +12,16 @@ from assets.core.marketplaces import read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.settings import Settings
 from assets.sql_assets import PERIODS, Selection, leave_out_refused
-from assets.tables import set_scope
-from assets.version import code_version
+from assets.tables import create, set_scope, step_of
 from assets.warehouse import Warehouse
 from pipelines.closing import CloseError, close, to_close
-from reports.statement.writing import write_statements
+from pipelines.press import press_of
+from reports.close_report import write_close_reports
+from reports.pdf import PdfError
+from reports.statement import write_statements
 
 STATEMENTS = dg.AssetKey(["reports", "statements"])
+CLOSE_REPORTS = dg.AssetKey(["reports", "close_reports"])
 CLOSES = dg.AssetKey(["billing", "closes"])
 
 
@@ -42,9 +45,12 @@ CLOSES = dg.AssetKey(["billing", "closes"])
                 ["core", "marketplaces"],
                 ["core", "marketplaces_with_returns"],
             ],
-            description="One HTML page per seller, marketplace and period, below CSBA_HOME/statements.",
+            description=(
+                "Per seller, marketplace and period: a statement as HTML and PDF, its data as JSON, its lines as CSV,"
+                " below CSBA_HOME/statements."
+            ),
             group_name="reports",
-            kinds={"html"},
+            kinds={"html", "pdf"},
         )
     ],
     partitions_def=PERIODS,
@@ -57,19 +63,77 @@ def reports_statements(
 ) -> dg.MaterializeResult:
     """Write the draft statements of a period anew."""
     period = context.partition_key
-    leave_out_refused(warehouse, settings, selection)
-    set_scope(warehouse, period, selection.marketplaces)
-    scope = [
-        (period, row["marketplace_id"])
-        for row in warehouse.rows(
-            "select marketplace_id from core.marketplaces semi join scope using (marketplace_id) order by all"
+    scope = _in_scope(context, warehouse, settings, selection)
+    try:
+        written = write_statements(
+            warehouse.con, scope, settings.statements, press_of(settings), warehouse.on_statements
         )
+    except PdfError as error:
+        warehouse.failures.append(str(error))
+        raise dg.Failure(str(error), allow_retries=False) from error
+    for name in ("statements", "made", "without_glyphs"):
+        counted = "statements" if name == "statements" else f"statements_{name}"
+        warehouse.counts[counted] = warehouse.counts.get(counted, 0) + getattr(written, name)
+    wrong = [
+        *written.broken,
+        *(f"{path} is gone: csba reproduce {period} --out makes it again" for path in written.lost),
     ]
-    written = write_statements(warehouse.con, scope, settings.statements)
-    warehouse.counts["statements"] = warehouse.counts.get("statements", 0) + written
+    if wrong:
+        warehouse.failures.extend(wrong)
+        raise dg.Failure("\n".join(wrong), allow_retries=False)
     return dg.MaterializeResult(
-        metadata={"statements": written, "folder": dg.MetadataValue.path(settings.statements / period)}
+        metadata={
+            "statements": written.statements,
+            "made_anew": written.made,
+            "folder": dg.MetadataValue.path(settings.statements / period),
+        }
     )
+
+
+@dg.multi_asset(
+    specs=[
+        dg.AssetSpec(
+            CLOSE_REPORTS,
+            deps=[
+                *(["billing", "statements"], ["billing", "fee_lines"], ["billing", "adjustments"]),
+                *(["billing", "performance"], ["core", "units"], ["core", "contacts"]),
+                *(["core", "order_items"], ["core", "sellers"], ["core", "calendar"], ["core", "marketplaces"]),
+                *(["audit", "unit_balance"], ["audit", "contact_balance"], ["audit", "exceptions"]),
+            ],
+            description=(
+                "Per marketplace and period: the page that finance reads before it closes, below"
+                " CSBA_HOME/close_reports."
+            ),
+            group_name="reports",
+            kinds={"html"},
+        )
+    ],
+    partitions_def=PERIODS,
+)
+def reports_close_reports(
+    context: dg.AssetExecutionContext,
+    warehouse: dg.ResourceParam[Warehouse],
+    settings: dg.ResourceParam[Settings],
+    selection: Selection,
+) -> dg.MaterializeResult:
+    """Write the close report of a period anew."""
+    scope = _in_scope(context, warehouse, settings, selection)
+    for table in step_of("billing.journal"):  # made by the first close; a report before it finds no entry
+        create(warehouse.con, table)
+    pages = write_close_reports(warehouse.con, scope, settings.close_reports)
+    return dg.MaterializeResult(
+        metadata={"pages": len(pages), "folder": dg.MetadataValue.path(settings.close_reports / context.partition_key)}
+    )
+
+
+def _in_scope(
+    context: dg.AssetExecutionContext, warehouse: Warehouse, settings: Settings, selection: Selection
+) -> list[tuple[str, str]]:
+    """The period with each marketplace that the run is about."""
+    leave_out_refused(warehouse, settings, selection)
+    set_scope(warehouse, context.partition_key, selection.marketplaces)
+    chosen = "select marketplace_id from core.marketplaces semi join scope using (marketplace_id) order by all"
+    return [(context.partition_key, row["marketplace_id"]) for row in warehouse.rows(chosen)]
 
 
 class Closing(dg.Config):
@@ -83,7 +147,8 @@ class Closing(dg.Config):
         dg.AssetSpec(
             CLOSES,
             deps=[
-                *(STATEMENTS, ["billing", "statements"], ["billing", "adjustments"], ["billing", "fee_lines"]),
+                *(STATEMENTS, CLOSE_REPORTS),
+                *(["billing", "statements"], ["billing", "adjustments"], ["billing", "fee_lines"]),
                 *(["audit", "unit_balance"], ["audit", "contact_balance"], ["audit", "exceptions"]),
                 ["core", "accounts"],
             ],
@@ -115,7 +180,7 @@ def billing_closes(
         cards, _ = terms_for_a_run(warehouse.con, settings.terms, every, reprice=selection.reprice)
         by_name = {card.marketplace_id: card for card in cards}
         marketplaces = [listed[name] for name in due]
-        close(warehouse, settings, period, marketplaces, by_name, by=config.by, now=now, code_version=code_version())
+        close(warehouse, settings, period, marketplaces, by_name, by=config.by, now=now, press=press_of(settings))
     except CloseError as error:
         warehouse.failures.append(str(error))
         raise dg.Failure(str(error), allow_retries=False) from error

@@ -4,7 +4,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from reports.statement.figures import printable
+from reports.printable import printable
 
 
 def as_lines(text: str) -> str:

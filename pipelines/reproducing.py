@@ -2,14 +2,15 @@
 
 From the rows known at its close and the terms kept then, by the same SQL, in memory. Compared are all fee lines,
 adjustments, statements and journal entries of the period; every earlier closed period as the books stood after that
-close; and the pages: byte for byte where the same code made them, else the kept copy by its hash, and what the kept
-templates make of the kept views.
+close; and the statements: every file byte for byte where the same code, engine and fonts make them, else the kept
+copies of pages and data by their hashes.
 """
 
 import hashlib
 import json
+import tempfile
 from collections.abc import Generator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,8 +26,9 @@ from assets.core.terms import make_terms, parse_terms
 from assets.raw.contracts import DATASETS
 from assets.tables import choose, make, step_of, steps
 from assets.warehouse import SCHEMAS, Warehouse, attach_for_reading, replace_table
-from reports.statement.names import INDEX_PAGE
-from reports.statement.pages import INDEX, STATEMENT, Templates, make_pages
+from reports.statement import Press
+from reports.statement.names import MANIFEST, folder_name
+from reports.statement.writing import files_of, make_final, replacement
 
 SHOWN = 5
 
@@ -52,12 +54,19 @@ class Reproduction:
     is_same_code: bool
     rows: int = 0
     """Rows compared."""
-    pages: int = 0
+    files: int = 0
+    """Files of its statements."""
+    is_same_press: bool = True
+    """Whether engine and fonts are those of the close; if not, only the lines in CSV are made again for comparing."""
     differences: list[str] = field(default_factory=list)
 
 
-def reproduce(home: Path, period: str, code_version: str, chosen: Sequence[str] = ()) -> list[Reproduction]:
+def reproduce(
+    home: Path, period: str, press: Press, chosen: Sequence[str] = (), out: Path | None = None
+) -> list[Reproduction]:
     """Make a closed period again, of the marketplaces chosen or of all where it is closed; the books stay untouched.
+
+    The statements made again are written below `out`, as a run writes them, where the code is that of the close.
 
     Raises `WarehouseMissingError`, `WarehouseBusyError`.
     """
@@ -70,7 +79,7 @@ def reproduce(home: Path, period: str, code_version: str, chosen: Sequence[str] 
     found = []
     for close in closes:
         with _beside(home) as con:
-            found.append(_Again(Warehouse(home, con), close, close["code_version"] == code_version).run())
+            found.append(_Again(Warehouse(home, con), close, press, out).run())
     return found
 
 
@@ -85,12 +94,14 @@ def _beside(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
 class _Again:
     """A closed period of a marketplace, made again."""
 
-    def __init__(self, warehouse: Warehouse, close: dict[str, Any], is_same_code: bool) -> None:
+    def __init__(self, warehouse: Warehouse, close: dict[str, Any], press: Press, out: Path | None) -> None:
         self.warehouse, self.con, self.close = warehouse, warehouse.con, close
         self.period, self.id = close["period"], close["marketplace_id"]
         self.marketplace = Marketplace(**json.loads(close["marketplace"]))
-        self.found = Reproduction(self.id, self.marketplace.country, self.period, is_same_code)
-        self._templates: dict[str, Templates] = {}
+        self.press, self.out = press, out
+        self.found = Reproduction(
+            self.id, self.marketplace.country, self.period, is_same_code=close["code_version"] == press.code_version
+        )
         self.key = {"period": self.period, "id": self.id}
 
     def run(self) -> Reproduction:
@@ -99,6 +110,7 @@ class _Again:
         self.rate_what_was_closed()
         self.compare("the lines of all periods closed by then", "from billing.fee_lines", self.books("<="))
         self.show_the_books_before()
+        self.show_the_months_before()
         choose(self.con, [(self.period, self.id)])
         for name in MADE_LAST:
             make(self.warehouse, step_of(name), aside=True)
@@ -109,7 +121,7 @@ class _Again:
             self.compare(
                 table, f"select {columns} from {table} {booked}", f"select {columns} from {HERE}.{table} {booked}"
             )
-        self.compare_pages()
+        self.compare_files()
         return self.found
 
     # -- making -------------------------------------------------------------------------------------------------
@@ -183,6 +195,24 @@ class _Again:
         con.execute(f"insert into billing.credits from {self.books_of('credits')}", {"id": self.id})
         con.execute(f"insert into billing.late_causes from {self.books_of('late_causes')}", {"id": self.id})
 
+    def show_the_months_before(self) -> None:
+        """Earlier months that were never closed, as the statements showed them: they are no part of the books."""
+        self.con.execute(
+            f"""
+            insert into billing.performance by name
+            select month.period, $id as marketplace_id, seller_id, month.units, month.contacts
+            from (
+                select statement.seller_id, unnest(from_json(json_extract(page.view, '$.months'),
+                    '[{{"period": "VARCHAR", "units": "BIGINT", "contacts": "BIGINT"}}]')) as month
+                from {HERE}.billing.kept_pages as page
+                join {HERE}.billing.statements as statement using (statement_id)
+                where page.period = $period and page.marketplace_id = $id
+            )
+            where month.units is not null
+                and month.period not in (select period from {self.books_of("closes")} and period <= $period)""",
+            self.key,
+        )
+
     # -- comparing ----------------------------------------------------------------------------------------------
 
     def compare(self, what: str, now: str, then: str) -> None:
@@ -197,35 +227,37 @@ class _Again:
                 shown = ", ".join(f"{name} {value}" for name, value in row.items() if value is not None)
                 self.found.differences.append(f"{what}: this {said}: {shown}")
 
-    def compare_pages(self) -> None:
-        """Hold the pages made again, or else what the kept templates make of the kept views, against those kept."""
+    def compare_files(self) -> None:
+        """Hold the statements made again, or else the kept copies of pages and data, against the manifest kept."""
+        manifest = json.loads(self.close["manifest"])
+        wanted = files_of(manifest)
+        self.found.files = len(wanted)
         kept = self.con.execute(
-            f"select file_name, view, template_sha256, html, html_sha256 from {self.books_of('kept_pages')}"
-            " and period = $period order by file_name",
+            f"select file_name, html, json_name, view from {self.books_of('kept_pages')} and period = $period",
             self.key,
         ).fetchall()
-        self.found.pages = len(kept)
-        listed = "\n".join(f"{name}:{sha256}" for name, *_, sha256 in kept)
-        if hashlib.sha256(listed.encode()).hexdigest() != self.close["pages_sha256"]:
-            self.found.differences.append("pages: those kept are not those that were closed")
-        again: dict[str, str] = {}
-        if self.found.is_same_code:
-            made = make_pages(self.con, self.period, self.id, Templates(), is_final=True)
-            again = {page.file_name: page.html for page in made}
-        for name, view, template_sha256, html, sha256 in kept:
-            if hashlib.sha256(html.encode()).hexdigest() != sha256:
-                self.found.differences.append(f"{name}: the kept page is not the one whose hash was kept")
-            elif self.found.is_same_code:
-                if again.get(name) != html:
-                    self.found.differences.append(f"{name}: made again, the page is another")
-            elif self.templates(template_sha256).html(INDEX if name == INDEX_PAGE else STATEMENT, view) != html:
-                self.found.differences.append(f"{name}: the kept templates make another page of the kept view")
-        for name in again.keys() - {row[0] for row in kept}:
-            self.found.differences.append(f"{name}: made again, but not kept")
-
-    def templates(self, sha256: str) -> Templates:
-        """Kept templates."""
-        if sha256 not in self._templates:
-            query = f"select content from {HERE}.billing.kept_templates where template_sha256 = ?"
-            self._templates[sha256] = Templates(json.loads(self.con.execute(query, [sha256]).fetchall()[0][0]))
-        return self._templates[sha256]
+        for html_name, html, json_name, view in kept:
+            for name, text in ((html_name, html), (json_name, view)):
+                if name is not None and hashlib.sha256(text.encode()).hexdigest() != wanted.get(name):
+                    self.found.differences.append(f"{name}: the kept copy is not the one whose hash was kept")
+        unkept = {name for name in wanted if name.endswith((".html", ".json"))} - {
+            name for html_name, _, json_name, _ in kept for name in (html_name, json_name)
+        }
+        self.found.differences += [f"{name}: its copy was not kept" for name in sorted(unkept)]
+        if not self.found.is_same_code:
+            return
+        with ExitStack() as stack:
+            folder = self.out or Path(stack.enter_context(tempfile.TemporaryDirectory()))
+            written, place = make_final(self.con, self.period, self.id, folder, self.press)
+            made = files_of(json.loads((place / MANIFEST).read_text(encoding="utf-8")))
+            if self.out:
+                with replacement(place.with_name(folder_name(self.id)), made_already=True):
+                    pass
+        self.found.differences += written.broken
+        if self.press.label != manifest["made_with"]:  # another engine makes other PDFs, and pages that name none
+            self.found.is_same_press = False
+            made, wanted = ({name: each[name] for name in each if name.endswith(".csv")} for each in (made, wanted))
+        for name in sorted(wanted.keys() | made.keys()):
+            if made.get(name) != wanted.get(name):
+                said = "is another" if name in made and name in wanted else "is there" if name in made else "is missing"
+                self.found.differences.append(f"{name}: made again, it {said}")

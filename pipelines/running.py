@@ -20,6 +20,7 @@ from assets.sql_assets import PERIODS
 from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse
 from pipelines.definitions import build_definitions
+from pipelines.jobs import STATEMENTS
 
 DAGSTER_YAML = """# Dagster's own settings for this home.
 telemetry:
@@ -59,6 +60,8 @@ class RunReport:
     stopped: dict[str, list[str]] = field(default_factory=dict)
     """Period → why it, or a marketplace of it, was stopped."""
     refused_terms: list[str] = field(default_factory=list)
+    broken: list[str] = field(default_factory=list)
+    """Statements that could not be made, and files of closed periods that are lost; all else of the period is done."""
 
 
 def dagster_home(home: Path) -> Path:
@@ -113,8 +116,9 @@ def run(
             remaining = list(chosen)
             while remaining:
                 selection = {"marketplaces": remaining, "reprice": reprice}
-                failed, reason = _run_once(job, instance, warehouse, period, selection, progress)
-                if reason is None:
+                failed, reason, steps = _run_once(job, instance, warehouse, period, selection, progress)
+                if reason is None or steps == {STATEMENTS.to_python_identifier()}:
+                    report.broken += [reason] if reason else []
                     report.periods.append(period)
                     report.marketplaces = remaining
                     break
@@ -132,8 +136,8 @@ def _run_once(
     period: str,
     selection: Mapping[str, Any],
     progress: Progress,
-) -> tuple[frozenset[str], str | None]:
-    """Run the job; returns the marketplaces at fault and the reason, if it failed."""
+) -> tuple[frozenset[str], str | None, set[str | None]]:
+    """Run the job; returns the marketplaces at fault, the reason and the steps that failed, if it failed."""
     warehouse.marketplaces_at_fault = frozenset()
     run_id, steps, done = str(uuid4()), len(job.graph.node_dict), 0
 
@@ -157,12 +161,13 @@ def _run_once(
         },
     )
     if result.success:
-        return frozenset(), None
+        return frozenset(), None, set()
     reasons = warehouse.failures[already:]
     if not reasons:
         reasons = [_reason(event) for event in result.all_events if event.is_step_failure]
         warehouse.failures.extend(reasons)
-    return warehouse.marketplaces_at_fault, "\n".join(reasons)
+    failed = {event.step_key for event in result.all_events if event.is_step_failure}
+    return warehouse.marketplaces_at_fault, "\n".join(reasons), failed
 
 
 def _reason(event: dg.DagsterEvent) -> str:

@@ -199,11 +199,16 @@ def show_close(console: Console, warehouse: Warehouse, period: str, marketplaces
 def show_reproduction(console: Console, found: Reproduction) -> None:
     """Whether a closed period comes out the same."""
     title = f"{found.period} of {found.country}"
-    pages = "pages made again byte for byte" if found.is_same_code else "pages of other code proved by their hash"
-    if not found.differences:
-        _say(console, f"{title} is the same: {found.rows:,} rows, {found.pages:,} {pages}")
+    if not found.is_same_code:
+        how = "made by other code: pages and data proved by the hashes kept"
+    elif not found.is_same_press:
+        how = "PDFs by another engine: lines made again byte for byte, pages and data proved by the hashes kept"
     else:
-        _say(console, f"{title} differs ({found.rows:,} rows and {found.pages:,} pages compared):")
+        how = "made again byte for byte"
+    if not found.differences:
+        _say(console, f"{title} is the same: {found.rows:,} rows; {found.files:,} files of statements, {how}")
+    else:
+        _say(console, f"{title} differs ({found.rows:,} rows and {found.files:,} files compared):")
         for difference in found.differences:
             _say(console, f"  {difference}")
 

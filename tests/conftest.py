@@ -1,9 +1,13 @@
 """What all tests share: the table that `make prove` writes."""
 
+import os
 from collections import Counter
 from pathlib import Path
 
 import pytest
+from house import FONTS
+
+os.environ.setdefault("CSBA_FONTS", str(FONTS))  # commands that tests start make their fonts once, not each its own
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

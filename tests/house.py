@@ -18,11 +18,18 @@ from assets.settings import CHECKOUT, settings
 from assets.tables import make, set_scope, steps
 from assets.warehouse import Warehouse, open_warehouse
 from pipelines.closing import close, to_close
+from reports.statement import Press
 
 NOW = datetime(2026, 11, 23, 9, 0)
 DATA = CHECKOUT / "data"
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 """Real data and hostile files, where they are at hand."""
+
+FONTS = CHECKOUT / ".pytest_cache" / "fonts"
+"""Where tests keep the fonts of PDFs, from one run to the next."""
+
+PRESS = Press("plutoprint", FONTS, "test", workers=1)
+PRESS_WITHOUT_PDF = replace(PRESS, pdf="none")
 
 DEFAULTS: Mapping[str, Mapping[str, str]] = {
     "sellers": {
@@ -144,7 +151,7 @@ def close_period(
     terms: Path = DATA / "terms",
     only: Sequence[str] = (),
     now: datetime = NOW,
-    code_version: str = "test",
+    press: Press = PRESS,
 ) -> list[str]:
     """Bring a period up to date and close it, as the command does; returns the marketplaces closed."""
     listed = read_marketplaces(marketplaces)
@@ -160,6 +167,6 @@ def close_period(
             {card.marketplace_id: card for card in cards},
             by="Ada",
             now=now,
-            code_version=code_version,
+            press=press,
         )
     return due

@@ -16,6 +16,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Generator, Iterator, Mapping, Sequence
+from hashlib import sha256
 from itertools import cycle, takewhile
 from pathlib import Path
 from random import Random
@@ -26,6 +27,7 @@ from house import DATA, opened
 from assets.raw.contracts import DATASETS
 from assets.settings import CHECKOUT
 from assets.warehouse import FILE, Warehouse, attach_for_reading, exists, read_warehouse
+from reports.statement.writing import files_of as listed_in
 
 US = "ATVPDKIKX0DER"
 SELLER = "A09E5BD5000002"
@@ -300,17 +302,14 @@ WRONG: Mapping[str, str] = {
         ) group by all having sum(amount) <> 0""",
     "the journal is not balanced": """
         select period, currency from billing.journal group by all having sum(debit) <> sum(credit)""",
-    "a close is not its kept pages": """
-        select period, marketplace_id, pages_sha256 from billing.closes
-        except (
-            select period, marketplace_id,
-                sha256(string_agg(file_name || ':' || html_sha256, chr(10) order by file_name))
-            from billing.kept_pages group by all
-        )""",
+    "a kept page is not what the manifest of its close says": """
+        select page.file_name from billing.kept_pages as page left join billing.closes using (period, marketplace_id)
+        where not coalesce(contains(manifest, '"' || file_name || '": "' || sha256(html) || '"'), false)
+            or (json_name is not null
+                and not contains(manifest, '"' || json_name || '": "' || sha256(page.view) || '"'))""",
     "a kept page is of no final statement": """
-        from billing.kept_pages as page where sha256(html) <> html_sha256
-            or template_sha256 not in (select template_sha256 from billing.kept_templates)
-            or not exists (from billing.closes where (period, marketplace_id) = (page.period, page.marketplace_id))
+        from billing.kept_pages as page
+        where not exists (from billing.closes where (period, marketplace_id) = (page.period, page.marketplace_id))
             or (file_name <> 'index.html'
                 and statement_id not in (select statement_id from billing.statements where status = 'final'))""",
     "a final statement has no kept page": """
@@ -372,21 +371,26 @@ def assert_consistent(home: Path, calm: Calm) -> None:
                 closed = f"where ({period}, marketplace_id) in (select (period, marketplace_id) from billing.closes)"
                 assert_same(warehouse, table, closed)
         for folder in home.glob("statements/*/[!.]*"):
-            assert_whole(folder, kept_pages_of(warehouse, folder))
+            assert_whole(folder, kept_manifest_of(warehouse, folder))
 
 
-def kept_pages_of(warehouse: Warehouse, folder: Path) -> dict[str, str]:
-    query = "select file_name, html from billing.kept_pages where period = ? and marketplace_id = ?"
-    return dict(warehouse.con.execute(query, [folder.parent.name, folder.name]).fetchall())
+def kept_manifest_of(warehouse: Warehouse, folder: Path) -> str | None:
+    if not exists(warehouse.con, "billing.closes"):
+        return None
+    query = "select manifest from billing.closes where period = ? and marketplace_id = ?"
+    found = warehouse.con.execute(query, [folder.parent.name, folder.name]).fetchall()
+    return found[0][0] if found else None
 
 
-def assert_whole(folder: Path, kept: Mapping[str, str]) -> None:
-    """A set of pages is all there or not at all, and either all drafts or all as the close kept them."""
-    pages = {path.name: path.read_text(encoding="utf-8") for path in folder.iterdir()}
-    assert "index.html" in pages, folder
-    assert {*re.findall(r'href="([^"]+\.html)"', pages["index.html"]), "index.html"} == pages.keys(), folder
-    assert not [name for name, html in pages.items() if not html.rstrip().endswith("</html>")], folder
-    assert pages == kept or not [name for name, html in pages.items() if kept.get(name) == html], folder
+def assert_whole(folder: Path, kept: str | None) -> None:
+    """A set of files is all there or not at all, and either all drafts or all as the close kept them."""
+    text = (folder / "manifest.json").read_text(encoding="utf-8")
+    hashes = {
+        path.name: sha256(path.read_bytes()).hexdigest() for path in folder.iterdir() if path.name != "manifest.json"
+    }
+    assert hashes == listed_in(json.loads(text)), folder
+    drafts = {json.loads(path.read_bytes())["status"] for path in folder.glob("*.json") if path.name != "manifest.json"}
+    assert text == kept or drafts == {"draft"}, folder
 
 
 def assert_same(warehouse: Warehouse, table: str, among: str = "", *, same_loads: bool = False) -> None:

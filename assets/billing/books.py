@@ -1,6 +1,6 @@
 """The books: the tables that closing a period or granting a credit writes into.
 
-What stands in `billing.closes`, `billing.credits` and the kept terms, templates and pages is never changed.
+What stands in `billing.closes`, `billing.credits` and the kept terms and pages is never changed.
 `billing.posted_lines` has the fee lines as they stand in the books, brought forward by each close; the other tables say
 the same of what is known now, and `rerating.py` keeps them up to date.
 
@@ -45,7 +45,7 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "total": ("decimal(18,4)", "sum of its statements, net of tax, in currency"),
             "currency": ("varchar", "ISO 4217"),
             "statements": ("bigint", "how many there are"),
-            "pages_sha256": ("varchar", "hash over the names and hashes of its kept pages, in order of name"),
+            "manifest": ("varchar", "every file of its statements with its SHA-256, and what made them; JSON"),
             "marketplace": ("varchar", "the marketplace as it was listed then, JSON"),
         },
     ),
@@ -57,13 +57,6 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "content": ("varchar", "the file, TOML"),
         },
     ),
-    "billing.kept_templates": (
-        "One row per set of templates that made a kept page.",
-        {
-            "template_sha256": ("varchar", "hash of the files"),
-            "content": ("varchar", "file name to text, JSON"),
-        },
-    ),
     "billing.kept_pages": (
         "One row per page of a closed period: each statement, and the index of them.",
         {
@@ -71,10 +64,9 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "marketplace_id": ("varchar", "the marketplace"),
             "file_name": ("varchar", "below statements/<period>/<marketplace>/"),
             "statement_id": ("varchar", "the statement; null for the index"),
-            "view": ("varchar", "what the page shows, JSON"),
-            "template_sha256": ("varchar", "the templates that made it (billing.kept_templates)"),
             "html": ("varchar", "the page"),
-            "html_sha256": ("varchar", "hash of the page"),
+            "json_name": ("varchar", "the file of its data, beside it; null for the index"),
+            "view": ("varchar", "its data: what the page shows, JSON"),
         },
     ),
     "billing.credits": (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from typing import NamedTuple
 
-from reports.statement.figures import EXACT, Currency
+from reports.language import EXACT
 from reports.statement.rows import FeeLine, Performance, Tier, Version
 
 
@@ -22,7 +22,7 @@ class Rating(NamedTuple):
 
 
 @dataclass(frozen=True)
-class NextTier:
+class Step:
     """The smallest number of fewer contacts that would have changed how a line is rated."""
 
     fewer: int
@@ -71,9 +71,9 @@ def is_rewarded(version: Version, performance: Performance, line: FeeLine, *, ha
 
 
 def rate(
-    version: Version, units: int, performance: Performance, contacts: int, *, rewarded: bool, currency: Currency
+    version: Version, units: int, performance: Performance, contacts: int, *, rewarded: bool, digits: int
 ) -> Rating:
-    """Rate chargeable units by a month's performance, had it drawn so many contacts."""
+    """Rate chargeable units by a month's performance, had it drawn so many contacts; to so many decimals, half up."""
     tier = tier_of(version, contacts, performance.units)
     if version.cpu_below is not None and contacts < EXACT.multiply(version.cpu_below, Decimal(performance.units)):
         return Rating(tier, "cpu_below", Decimal(0))
@@ -83,7 +83,7 @@ def rate(
     owed = EXACT.multiply(Decimal(units), tier.fee)
     if rewarded and tier.discount:
         owed = EXACT.multiply(owed, 1 - tier.discount)
-    return Rating(tier, None, currency.rounded(owed))
+    return Rating(tier, None, EXACT.quantize(owed, Decimal(1).scaleb(-digits)))
 
 
 def next_tier(
@@ -92,8 +92,8 @@ def next_tier(
     lines: Sequence[FeeLine],
     *,
     has_returns: bool,
-    currency: Currency,
-) -> NextTier | None:
+    digits: int,
+) -> Step | None:
     """The nearest lower tier or waiver by CPU, over all charge lines of a statement; none if there is no such."""
     charged = [line for line in lines if line.kind == "charge" and line.waiver is None]
     if not charged or performance.units == 0:
@@ -110,7 +110,7 @@ def next_tier(
             performance,
             contacts,
             rewarded=rewarded[line.terms_id],
-            currency=currency,
+            digits=digits,
         )
 
     now = {line.terms_id: rated(line, performance.contacts) for line in charged}
@@ -126,7 +126,7 @@ def next_tier(
         return None
     contacts = max(steps)
     then = {line.terms_id: rated(line, contacts) for line in charged}
-    return NextTier(
+    return Step(
         fewer=performance.contacts - contacts,
         contacts=contacts,
         saving=sum((line.amount - then[line.terms_id].amount for line in charged), Decimal(0)),

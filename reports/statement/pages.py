@@ -1,155 +1,137 @@
-"""Pages: what a statement shows made into HTML, by templates that are kept beside the books when a period is closed.
+"""Pages: a statement's facts made into HTML in its language, and the index of a set. One template for screen and paper.
 
-A page is made from its view as JSON and from nothing else, so that a kept view and kept templates make it again.
-
-Does not belong here: what a page shows (`view`), where it goes (`writing`).
+Does not belong here: what a page shows (`view`), its sentences (`words`), files (`making`, `writing`).
 """
 
 import hashlib
-import json
 from base64 import b64encode
-from collections.abc import Iterator, Mapping
-from dataclasses import fields, is_dataclass
+from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any, NamedTuple
 
-import duckdb
 import jinja2
 from markupsafe import Markup
 
-from reports.statement.figures import month, printable, share, whole
-from reports.statement.names import INDEX_PAGE, file_name
-from reports.statement.rows import Setting, read_sellers, read_setting
-from reports.statement.view import view
+from reports import charts
+from reports.language import Language, language_of
+from reports.statement.names import Names
+from reports.statement.view import View
+from reports.statement.words import Words
 
 HERE = Path(__file__).parent
-STATEMENT, INDEX, STYLE = "statement.html.j2", "index.html.j2", "statement.css"
-
-SUMMARY = """
-select count(*), coalesce(sum(total), 0), count(*) filter (where status <> 'final')
-from billing.statements
-where period = $period and marketplace_id = $marketplace_id"""
-
-INDEX_ROWS = """
-select statement.seller_id, seller.name, performance.units, performance.contacts, statement.total
-from billing.statements as statement
-left join core.sellers as seller on seller.seller_id = statement.seller_id
-left join billing.performance as performance
-  on performance.period = statement.period and performance.marketplace_id = statement.marketplace_id
-  and performance.seller_id = statement.seller_id
-where statement.period = $period and statement.marketplace_id = $marketplace_id
-order by statement.total desc, statement.seller_id"""
+STYLE = "page.css"
+LABELS = {"en": 150, "zh-Hans": 120, "it": 170, "de": 170, "ja": 150}
+"""Room for the labels of bars, in units of a chart's width."""
 
 
-class Page(NamedTuple):
-    """A page of a period and marketplace."""
+class IndexRow(NamedTuple):
+    """A statement in the index."""
 
-    file_name: str
-    statement_id: str | None
-    """None for the index."""
-    view: str
-    """What it shows, as JSON."""
-    html: str
-
-
-class Templates:
-    """Templates with the style that is inlined, compiled once."""
-
-    def __init__(self, texts: Mapping[str, str] | None = None) -> None:
-        """The project's own, or those kept with a closed period."""
-        own = {name: (HERE / name).read_text(encoding="utf-8") for name in (STATEMENT, INDEX, STYLE)}
-        self.texts = dict(texts or own)
-        digest = b64encode(hashlib.sha256(self.texts[STYLE].encode()).digest()).decode()
-        self._environment = jinja2.Environment(
-            loader=jinja2.DictLoader(self.texts),
-            autoescape=True,
-            undefined=jinja2.StrictUndefined,
-            trim_blocks=True,
-            lstrip_blocks=True,
-            auto_reload=False,
-        )
-        self._style = {"css": Markup(self.texts[STYLE]), "css_hash": Markup(f"sha256-{digest}")}
-
-    @property
-    def sha256(self) -> str:
-        """The hash of all files."""
-        return hashlib.sha256(json.dumps(self.texts, sort_keys=True).encode()).hexdigest()
-
-    def html(self, template: str, shown: str) -> str:
-        """The page of a view."""
-        page = json.loads(shown, object_hook=lambda values: SimpleNamespace(**values))
-        return self._environment.get_template(template, globals=self._style).render(it=page)
+    names: Names
+    seller_id: str
+    seller_name: str
+    units: int
+    cpu: str
+    total: str
+    is_made: bool
 
 
-def make_pages(
-    con: duckdb.DuckDBPyConnection,
-    period: str,
-    marketplace_id: str,
-    templates: Templates,
-    *,
-    is_final: bool | None = None,
-) -> Iterator[Page]:
-    """The statement of each seller in the order of their ids, and last the index; none without statements.
+class Index(NamedTuple):
+    """What the index of a set shows; in English, for those who look through a period."""
 
-    `is_final` says whether they show themselves as final; by itself each as its status says. Only committed rows are
-    seen. Raises `StatementError` where the tables contradict each other.
-    """
-    setting = read_setting(con, period, marketplace_id)
-    is_empty = True
-    for rows in read_sellers(con, setting):
-        is_empty = False
-        if is_final is not None:
-            rows = rows.with_status("final" if is_final else "draft")  # noqa: PLW2901
-        shown = _as_json(view(rows, setting))
-        statement = rows.statement
-        yield Page(file_name(statement.seller_id), statement.statement_id, shown, templates.html(STATEMENT, shown))
-    if not is_empty:
-        shown = json.dumps(_index(con, setting, is_final=is_final), ensure_ascii=False)
-        yield Page(INDEX_PAGE, None, shown, templates.html(INDEX, shown))
+    period: str
+    domain: str
+    number: str
+    total: str
+    drafts: str
+    has_pdf: bool
+    rows: Sequence[IndexRow]
 
 
-def count_statements(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> int:
-    """How many statements there are."""
-    with con.cursor() as cursor:
-        return cursor.execute(SUMMARY, {"period": period, "marketplace_id": marketplace_id}).fetchall()[0][0]
+@cache
+def environment(tag: str) -> jinja2.Environment:
+    """The templates in a language, compiled once a process."""
+    language = language_of(tag)
+    made = jinja2.Environment(
+        loader=jinja2.FileSystemLoader([HERE, HERE.parent]),
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        auto_reload=False,
+    )
+    css = (HERE.parent / STYLE).read_text(encoding="utf-8")
+    digest = b64encode(hashlib.sha256(css.encode()).digest()).decode()
+
+    @cache
+    def translated(message: str) -> Markup:
+        return Markup(language.texts.gettext(message))
+
+    def say(message: str, **values: object) -> Markup:
+        return translated(message) % values if values else translated(message)
+
+    known: dict[str, Any] = {
+        "_": say,
+        "css": Markup(css),
+        "css_hash": Markup(f"sha256-{digest}"),
+        "whole": language.whole,
+        "bound": language.bound,
+        "month": language.month,
+    }
+    made.globals = {**made.globals, **known}
+    return made
 
 
-def _as_json(value: Any) -> str:
-    return json.dumps(_plain(value), ensure_ascii=False)
-
-
-def _plain(value: Any) -> Any:
-    if is_dataclass(value):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple) and hasattr(value, "_fields"):
-        return {name: _plain(each) for name, each in value._asdict().items()}
-    if isinstance(value, list | tuple):
-        return [_plain(each) for each in value]
-    return value
-
-
-def _index(con: duckdb.DuckDBPyConnection, setting: Setting, *, is_final: bool | None) -> dict[str, Any]:
-    key = {"period": setting.period, "marketplace_id": setting.marketplace.marketplace_id}
-    with con.cursor() as cursor:
-        ((number, total, drafts),) = cursor.execute(SUMMARY, key).fetchall()
-        if is_final is not None:
-            drafts = 0 if is_final else number
-        return {
-            "period": month(setting.period),
-            "domain": printable(setting.marketplace.domain),
-            "number": whole(number),
-            "total": setting.currency.amount(total),
-            "drafts": "all drafts" if drafts == number else f"{whole(drafts)} of them drafts" if drafts else "",
-            "rows": [
+def statement_page(it: View, names: Names, data_sha256: str, *, has_pdf: bool) -> str:
+    """The page of a statement; `data_sha256` is the hash of its JSON file."""
+    language = language_of(it.language)
+    say = Words(it, language)
+    return (
+        environment(it.language)
+        .get_template("statement.html.j2")
+        .render(
+            it=it,
+            say=say,
+            period=language.month(it.period.id),
+            gap="" if language.is_unspaced else " ",
+            files=names._replace(pdf=names.pdf if has_pdf else ""),
+            data_sha256=data_sha256,
+            units_chart=charts.bar_chart(
+                [(name, number, language.whole(number), marked) for name, number, _, marked in say.units],
+                LABELS[it.language],
+            ),
+            reasons_chart=charts.bar_chart(
                 [
-                    file_name(seller_id),
-                    printable(seller_id),
-                    printable(name or ""),
-                    whole(units or 0),
-                    share(contacts, units).per_cent if units else "",
-                    setting.currency.amount(amount),
-                ]
-                for seller_id, name, units, contacts, amount in cursor.execute(INDEX_ROWS, key).fetchall()
-            ],
-        }
+                    (reason, total, language.whole(total), False)
+                    for reason, _, total in (say.contacts.rows if say.contacts else ())
+                ],
+                LABELS[it.language],
+            ),
+            months_chart=_months_chart(it, say, language),
+            months_described=say.months_described,
+        )
+    )
+
+
+def _months_chart(it: View, say: Words, language: Language) -> charts.LineChart | None:
+    """Contacts per unit of twelve months against the bounds of the last terms; none unless two months are known."""
+    known = [month for month in it.months if month.units]
+    if len(known) < 2:
+        return None
+    values = [
+        (
+            short,
+            month.contacts / month.units if month.units and month.contacts is not None else None,
+            figure.per_hundred_in_short if figure else "",
+        )
+        for month, (short, _, figure) in zip(it.months, say.months, strict=True)
+    ]
+    tiers = it.terms[-1].tiers if it.terms else ()
+    levels = [(float(tier.up_to), language.bound(tier.up_to)) for tier in tiers if tier.up_to is not None]
+    return charts.line_chart(values, levels)
+
+
+def index_page(index: Index) -> str:
+    """The page that lists a set."""
+    return environment("en").get_template("index.html.j2").render(it=index)

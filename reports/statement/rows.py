@@ -5,19 +5,18 @@ that memory holds one seller at a time. What the rows mean together is in `view`
 """
 
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
-from datetime import datetime
+from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from itertools import groupby
-from typing import Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
-import duckdb
-
-from reports.statement.figures import Currency
+if TYPE_CHECKING:  # processes that make statements start without it
+    import duckdb
 
 BATCH = 1024
 """Rows fetched at a time."""
@@ -39,6 +38,7 @@ class Marketplace(NamedTuple):
     currency: str
     minor_units: int
     time_zone: str
+    language: str
 
 
 class Tier(NamedTuple):
@@ -84,9 +84,17 @@ class Setting:
     """Whether returns of this marketplace were ever loaded; without, nobody earns a reward that asks for labels."""
 
     @cached_property
-    def currency(self) -> Currency:
-        """The marketplace's currency."""
-        return Currency(self.marketplace.currency, self.marketplace.minor_units)
+    def last_day(self) -> date:
+        """The last calendar day of the period."""
+        end = self.ends_at.replace(tzinfo=UTC).astimezone(self.zone).date()
+        return end - timedelta(days=1)
+
+    @cached_property
+    def months(self) -> tuple[str, ...]:
+        """The twelve periods that end with this one."""
+        year, month = map(int, self.period.split("-"))
+        ordinals = range(12 * year + month - 12, 12 * year + month)
+        return tuple(f"{ordinal // 12:04}-{ordinal % 12 + 1:02}" for ordinal in ordinals)
 
     @cached_property
     def zone(self) -> ZoneInfo:
@@ -181,12 +189,41 @@ class Item(NamedTuple):
     contacts: int
 
 
+class Month(NamedTuple):
+    """The performance of one of the twelve months that end with the period."""
+
+    period: str
+    units: int
+    contacts: int
+
+
+class Seller(NamedTuple):
+    """A row of `core.sellers`: how to name the seller, and the language to write in."""
+
+    name: str | None
+    language: str | None
+
+
+class UnitLine(NamedTuple):
+    """A row of `core.units`: a shipment line of the period."""
+
+    shipment_id: str
+    order_id: str
+    order_item_id: str
+    sku: str | None
+    purchased_at: datetime
+    shipped_at: datetime
+    quantity: int
+    outcome: str
+    terms_id: str | None
+
+
 @dataclass(frozen=True)
 class SellerRows:
     """All rows of one seller, marketplace and period."""
 
     statement: Statement
-    name: str | None
+    seller: Seller
     performance: Performance
     lines: Sequence[FeeLine]
     adjustments: Sequence[Adjustment]
@@ -194,6 +231,9 @@ class SellerRows:
     units: Sequence[Units]
     contacts: Sequence[Contacts]
     items: Sequence[Item]
+    months: Sequence[Month]
+    unit_lines: Iterable[UnitLine]
+    """Read while they are gone through, once, and before the next seller is asked for."""
 
     def with_status(self, status: str) -> "SellerRows":
         """The same as draft or final."""
@@ -208,7 +248,7 @@ order by seller_id"""
 
 BILLED = "(select seller_id from billing.statements where period = $period and marketplace_id = $marketplace_id)"
 
-NAMES = f"select seller_id, name from core.sellers where seller_id in {BILLED} order by seller_id"
+SELLERS = f"select seller_id, name, language from core.sellers where seller_id in {BILLED} order by seller_id"
 
 PERFORMANCE = f"""
 select seller_id, units, contacts, coalesce(units_valid_tracking, 0), coalesce(returns, 0),
@@ -256,6 +296,18 @@ where period = $period and marketplace_id = $marketplace_id and seller_id in {BI
 group by seller_id, outcome, reason, channel
 order by seller_id, outcome, reason, channel"""
 
+MONTHS = f"""
+select seller_id, period, units, contacts
+from billing.performance
+where period between $first_period and $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
+order by seller_id, period"""
+
+UNIT_LINES = f"""
+select seller_id, shipment_id, order_id, order_item_id, sku, purchased_at, shipped_at, quantity, outcome, terms_id
+from core.units
+where period = $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
+order by seller_id, shipped_at, shipment_id, order_item_id"""
+
 ITEMS = f"""
 select contact.seller_id, item.sku, count(*) as contacts
 from core.contacts as contact
@@ -267,12 +319,12 @@ qualify row_number() over (partition by contact.seller_id order by count(*) desc
 order by contact.seller_id, contacts desc, item.sku"""
 
 
-def read_setting(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> Setting:
+def read_setting(con: "duckdb.DuckDBPyConnection", period: str, marketplace_id: str) -> Setting:
     """What all statements of the period and marketplace share. Raises `StatementError` when it is not there."""
     key = {"period": period, "marketplace_id": marketplace_id}
     with con.cursor() as cursor:
         marketplaces = cursor.execute(
-            "select marketplace_id, country, domain, currency, minor_units, time_zone from core.marketplaces"
+            "select marketplace_id, country, domain, currency, minor_units, time_zone, language from core.marketplaces"
             " where marketplace_id = $marketplace_id",
             {"marketplace_id": marketplace_id},
         ).fetchall()
@@ -310,7 +362,7 @@ def read_setting(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: st
     )
 
 
-def read_sellers(con: duckdb.DuckDBPyConnection, setting: Setting) -> Iterator[SellerRows]:
+def read_sellers(con: "duckdb.DuckDBPyConnection", setting: Setting) -> Iterator[SellerRows]:
     """All rows of each seller with a statement, in the order of their ids; no more than a few sellers in memory."""
     key = {"period": setting.period, "marketplace_id": setting.marketplace.marketplace_id}
     with ExitStack() as scans:
@@ -319,19 +371,20 @@ def read_sellers(con: duckdb.DuckDBPyConnection, setting: Setting) -> Iterator[S
             return _Scan(scans.enter_context(con.cursor()), query, key | more)
 
         statements = scan(STATEMENTS)
-        names, performances = scan(NAMES), scan(PERFORMANCE)
+        sellers, performances = scan(SELLERS), scan(PERFORMANCE)
         lines, adjustments = scan(FEE_LINES), scan(ADJUSTMENTS)
         enrolments = scan(ENROLMENTS, ends_at=setting.ends_at)
         units, contacts, items = scan(UNITS), scan(CONTACTS), scan(ITEMS)
+        months, unit_lines = scan(MONTHS, first_period=setting.months[0]), scan(UNIT_LINES)
         for row in statements:
             statement = Statement(*row)
             seller_id = statement.seller_id
-            name = names.rows_of(seller_id)
+            seller = sellers.rows_of(seller_id)
             performance = performances.rows_of(seller_id)
             enrolment = enrolments.rows_of(seller_id)
             yield SellerRows(
                 statement=statement,
-                name=name[0][0] if name else None,
+                seller=Seller(*seller[0]) if seller else Seller(None, None),
                 performance=Performance(*performance[0]) if performance else Performance(0, 0, 0, 0, 0, 0),
                 lines=[FeeLine(*each) for each in lines.rows_of(seller_id)],
                 adjustments=[Adjustment(*each) for each in adjustments.rows_of(seller_id)],
@@ -339,13 +392,15 @@ def read_sellers(con: duckdb.DuckDBPyConnection, setting: Setting) -> Iterator[S
                 units=[Units(*each) for each in units.rows_of(seller_id)],
                 contacts=[Contacts(*each) for each in contacts.rows_of(seller_id)],
                 items=[Item(*each) for each in items.rows_of(seller_id)],
+                months=[Month(*each) for each in months.rows_of(seller_id)],
+                unit_lines=(UnitLine(*each) for each in unit_lines.each_of(seller_id)),
             )
 
 
 class _Scan:
     """The rows of a query in batches; the first column is the seller, in rising order."""
 
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, query: str, parameters: Mapping[str, Any]) -> None:
+    def __init__(self, cursor: "duckdb.DuckDBPyConnection", query: str, parameters: Mapping[str, Any]) -> None:
         wanted = {name: value for name, value in parameters.items() if f"${name}" in query}
         self._result = cursor.execute(query, wanted)
         self._rows: deque[tuple[Any, ...]] = deque()
@@ -356,12 +411,14 @@ class _Scan:
 
     def rows_of(self, seller_id: str) -> list[tuple[Any, ...]]:
         """The rows of a seller without their first column; sellers before it are passed over."""
-        found = []
+        return list(self.each_of(seller_id))
+
+    def each_of(self, seller_id: str) -> Iterator[tuple[Any, ...]]:
+        """The same, one by one."""
         while self._filled() and self._rows[0][0] <= seller_id:
             row = self._rows.popleft()
             if row[0] == seller_id:
-                found.append(row[1:])
-        return found
+                yield row[1:]
 
     def _filled(self) -> bool:
         if not self._rows:

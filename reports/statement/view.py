@@ -1,162 +1,347 @@
-"""What a statement shows: a seller's rows made into text, in the order of the page, without HTML.
+"""What a statement shows, as facts: numbers, codes and instants, without a word of any language.
 
-It explains amounts and never makes one: the lines must add up to the statement, or there is no statement. Sentences
-are in `words`, the form of a figure in `figures`; the page itself is `statement.html.j2`.
+This is what `statement.json` holds, field by field (`docs/statement.schema.json`); words and pages are made from it and
+from nothing else. It explains amounts and never makes one: the lines must add up to the statement, or there is no
+statement. There is no field for anything of a customer.
+
+Does not belong here: sentences (`words`), the form of a figure (`reports/language.py`), the page.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, fields
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from reports.statement import reasons, words
-from reports.statement.figures import EXACT, JOINED, Share, bound, day, moment, month, printable, share, whole
-from reports.statement.next_tier import tier_of
+from reports.language import EXACT, negotiate
+from reports.printable import printable
+from reports.statement.next_tier import Step, is_labelled, is_rewarded, is_tracked, next_tier, tier_of
 from reports.statement.rows import Adjustment, FeeLine, SellerRows, Setting, StatementError, Version
+
+FORM = "csba-statement/1"
+"""The form of `statement.json`; the number rises when a field changes its meaning or goes."""
+
+
+class Period(NamedTuple):
+    """The billing period: half-open, in the marketplace's time zone."""
+
+    id: str
+    starts_at: datetime
+    ends_at: datetime
+    time_zone: str
+
+
+class Place(NamedTuple):
+    """The marketplace."""
+
+    id: str
+    country: str
+    domain: str
+
+
+class Party(NamedTuple):
+    """The seller."""
+
+    id: str
+    name: str | None
+
+
+class Clause(NamedTuple):
+    """One of the reasons for the total.
+
+    `kind` is `tier` (charged by a tier), `flat` (one fee for all), `cpu_below`, `orders_in_quarter_below`, `reward` or
+    `no_fee` (chargeable but free), `trial`, `none_covered`, `none_shipped` (why nothing is charged) or `adjustments`.
+    """
+
+    kind: str
+    units: int = 0
+    terms_id: str | None = None
+    tier: int | None = None
+    limit: Decimal | None = None
+    """Of a waiver, its bound; of a reward, the share it takes off."""
+    amount: Decimal | None = None
 
 
 class Outcome(NamedTuple):
-    """Units or contacts of one outcome, and why they are charged or not."""
+    """Units or contacts of one outcome (domain.md, "Units", "Contacts")."""
 
-    name: str
-    number: str
-    why: str
-    is_charged: bool = False
+    outcome: str
+    number: int
+
+
+class Ratio(NamedTuple):
+    """Contacts per unit, exact."""
+
+    contacts: int
+    units: int
 
 
 class TierRow(NamedTuple):
     """A tier of a version of the terms."""
 
     tier: int
-    range: str
-    fee: str
-    discount: str
+    up_to: Decimal | None
+    is_exclusive: bool
+    fee: Decimal
+    discount: Decimal
     is_yours: bool
 
 
-@dataclass(frozen=True, slots=True)
-class TierTable:
-    """The tiers of one version of the terms."""
+class Terms(NamedTuple):
+    """A version of the terms that priced units of the statement."""
 
-    terms_id: str
-    since: str
-    rows: Sequence[TierRow]
-    has_discounts: bool
-    note: str | None
+    id: str
+    starts_at: datetime
+    tiers: Sequence[TierRow]
+    has_rewards: bool
+    is_charged: bool
+    """Whether any of its units is chargeable; else the tier marked is where contacts per unit would put the seller."""
 
 
 class Line(NamedTuple):
-    """A fee line: units × fee − discount = amount."""
+    """A fee line: units × fee = product; product − discount = amount."""
 
-    name: str
-    note: str | None
-    units: str
-    fee: str
-    product: str
-    discount: str
-    amount: str
+    kind: str
+    terms_id: str
+    tier: int | None
+    is_flat: bool
+    """Whether its terms have one tier only."""
+    units: int
+    fee: Decimal
+    product: Decimal
+    discount: Decimal
+    rate: Decimal
+    """The share of the fee that rewards take off."""
+    waiver: str | None
+    amount: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Adjusted:
-    """What is put right of an earlier period: its old lines reversed, those now known entered, and why; and credits."""
+class Entry(NamedTuple):
+    """What is booked of an earlier period: its old line `reversal`, the new one `correction`, or a `credit`."""
+
+    entry: str
+    line: Line | None
+    """None for a credit."""
+    reason: str | None
+    """Of a credit, as finance gave it."""
+    amount: Decimal
+
+
+class Adjusted(NamedTuple):
+    """What is put right of an earlier period, and why."""
 
     period: str
-    why: str | None
-    lines: Sequence[Line]
-    difference: str
+    causes: Sequence[str]
+    entries: Sequence[Entry]
+    difference: Decimal
 
 
-@dataclass(frozen=True, slots=True)
-class Matrix:
-    """Counted contacts by reason and channel, with totals."""
+class Enrolment(NamedTuple):
+    """The seller's stay in the programme, up to the end of the period."""
 
-    channels: Sequence[str]
-    rows: Sequence[tuple[str, Sequence[str], str]]
-    totals: Sequence[str]
-    total: str
+    started_at: datetime
+    left_at: datetime | None
+    trial_ends_at: datetime | None
+    """None if its terms have no trial."""
+    trial_days_left: int | None
+    """Full days after the end of the period; null if the trial had ended by then."""
+
+
+class Condition(NamedTuple):
+    """A waiver or reward: what it asks, the figures that decided, and how it ended."""
+
+    kind: str
+    """`cpu_below`, `orders_in_quarter_below`, `vtr_at_least`, `aprl_at_least`; or `reward`, for what they earn."""
+    limit: Decimal
+    """The bound; of a reward the share it takes off."""
+    part: int | None
+    of: int | None
+    """The figure is part / of; a count of orders has no `of`; none of both: there is nothing to count."""
+    result: str
+    """`met` or `missed`; of a reward `earned`, `missed` or `not_needed`."""
+    tier: int | None
+    """Of a reward."""
+
+
+class Conditions(NamedTuple):
+    """The waivers and rewards of one version of the terms."""
+
+    terms_id: str
+    rows: Sequence[Condition]
+
+
+class Landing(NamedTuple):
+    """Where fewer contacts would have put a version's units."""
+
+    terms_id: str
+    tier: int
+    is_free: bool
+
+
+class NextTier(NamedTuple):
+    """The fewest contacts less that would have changed anything."""
+
+    fewer: int
+    contacts: int
+    saving: Decimal
+    """Negative where the lower tier costs more, because its discount is smaller."""
+    places: Sequence[Landing]
+    is_one_of_several: bool
+    """Whether more than one version of the terms charges, so that a place must name its own."""
+
+
+class ContactCount(NamedTuple):
+    """Counted contacts of a reason and channel."""
+
+    reason: str
+    channel: str
+    number: int
+
+
+class Item(NamedTuple):
+    """An item that drew many contacts."""
+
+    sku: str
+    contacts: int
+
+
+class MonthRow(NamedTuple):
+    """A month of the last twelve; null where nothing of it is known."""
+
+    period: str
+    units: int | None
+    contacts: int | None
+
+
+class Dispute(NamedTuple):
+    """Until when a figure may be contested."""
+
+    last_day: date
+    days: int
+
+
+class File(NamedTuple):
+    """A file that lies beside the statement."""
+
+    name: str
+    rows: int
+    sha256: str
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """Everything a statement shows; what does not apply is empty or none, and then has no section."""
+    """Everything a statement shows; what does not apply is empty or null."""
 
+    form: str
     statement_id: str
-    is_final: bool
-    period: str
-    country: str
-    domain: str
-    seller_id: str
-    seller_name: str | None
+    status: str
+    """`draft` or `final`."""
+    language: str
+    period: Period
+    marketplace: Place
     currency: str
-    owed_as: str
-    owed: str
-    sentence: str
+    minor_units: int
+    seller: Party
+    total: Decimal
+    charges: Decimal
+    adjustments: Decimal | None
+    reasons: Sequence[Clause]
     units: Sequence[Outcome]
-    units_total: str
-    cpu: Share | None
-    cpu_undefined: str | None
-    tiers: Sequence[TierTable]
+    units_shipped: int
+    contacts_per_unit: Ratio | None
+    contacts_counted: int
+    terms: Sequence[Terms]
     lines: Sequence[Line]
-    charges: str
     adjusted: Sequence[Adjusted]
-    adjustments: str | None
-    total: str
-    trial: Sequence[str]
-    conditions: Sequence[reasons.Conditions]
-    next_tier: str | None
-    contacts: Matrix | None
-    not_counted: Sequence[Outcome]
-    top_items: Sequence[tuple[str, str]]
-    check: Sequence[str]
-    dispute: str
-    remark: str
+    enrolment: Enrolment | None
+    conditions: Sequence[Conditions]
+    next_tier: NextTier | None
+    is_in_lowest_tier: bool
+    contacts: Sequence[ContactCount]
+    contacts_not_counted: Sequence[Outcome]
+    items: Sequence[Item]
+    months: Sequence[MonthRow]
+    dispute: Dispute | None
+    unit_lines: File
+    are_fees_illustrative: bool = True
+    is_net_of_tax: bool = True
 
 
-def view(rows: SellerRows, setting: Setting) -> View:
+def as_json(view: View) -> str:
+    """`statement.json`: decimals as text, exactly; instants in UTC with a Z."""
+    return json.dumps(_plain(view), ensure_ascii=False) + "\n"
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Decimal):
+        return f"{value:f}"
+    if isinstance(value, datetime):
+        return f"{value.isoformat()}Z"
+    if isinstance(value, date):
+        return value.isoformat()
+    if isinstance(value, View):
+        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
+    if isinstance(value, tuple):  # every tuple here is a named one
+        return {name: _plain(each) for name, each in zip(value._fields, value, strict=True)}  # type: ignore[attr-defined]
+    return [_plain(each) for each in value] if isinstance(value, list) else value
+
+
+def language_of_statement(rows: SellerRows, setting: Setting) -> str:
+    """The seller's language, else the marketplace's, else English."""
+    return negotiate(rows.seller.language, setting.marketplace.language)
+
+
+def view(rows: SellerRows, setting: Setting, unit_lines: File) -> View:
     """What the statement of a seller shows. Raises `StatementError` when its rows contradict each other."""
-    statement, currency = rows.statement, setting.currency
     _must_add_up(rows, setting)
-    bounds = reasons.bounds_of(rows, setting)
-    performance = rows.performance
-    cpu = share(performance.contacts, performance.units, bounds) if performance.units else None
+    statement, performance, digits = rows.statement, rows.performance, setting.marketplace.minor_units
+    step = next_tier(setting.versions, performance, rows.lines, has_returns=setting.has_returns, digits=digits)
     return View(
+        form=FORM,
         statement_id=printable(statement.statement_id),
-        is_final=statement.status == "final",
-        period=month(setting.period),
-        country=printable(setting.marketplace.country),
-        domain=printable(setting.marketplace.domain),
-        seller_id=printable(statement.seller_id),
-        seller_name=printable(rows.name) if rows.name else None,
-        currency=currency.code,
-        owed_as="Credit to you" if statement.total < 0 else "Amount owed",
-        owed=currency.amount(abs(statement.total)),
-        sentence=reasons.owed(rows, setting, cpu),
-        units=_units(rows),
-        units_total=whole(sum(each.units for each in rows.units)),
-        cpu=cpu,
-        cpu_undefined=None if cpu else _cpu_undefined(rows),
-        tiers=[_tier_table(rows, setting.versions[terms_id], setting) for terms_id in reasons.terms_used(rows.lines)],
+        status=statement.status,
+        language=language_of_statement(rows, setting),
+        period=Period(setting.period, setting.starts_at, setting.ends_at, setting.marketplace.time_zone),
+        marketplace=Place(*map(printable, setting.marketplace[:3])),
+        currency=setting.marketplace.currency,
+        minor_units=digits,
+        seller=Party(printable(statement.seller_id), printable(rows.seller.name) if rows.seller.name else None),
+        total=in_full(statement.total, digits),
+        charges=in_full(statement.charges, digits),
+        adjustments=in_full(statement.adjustments, digits) if rows.adjustments else None,
+        reasons=_reasons(rows, setting),
+        units=[Outcome(printable(each.outcome), each.units) for each in rows.units],
+        units_shipped=sum(each.units for each in rows.units),
+        contacts_per_unit=Ratio(performance.contacts, performance.units) if performance.units else None,
+        contacts_counted=performance.contacts,
+        terms=[_terms(rows, setting.versions[terms_id], digits) for terms_id in _terms_used(rows.lines)],
         lines=[_line(line, setting) for line in rows.lines],
-        charges=currency.figure(statement.charges),
         adjusted=_adjusted(rows, setting),
-        adjustments=currency.figure(statement.adjustments) if rows.adjustments else None,
-        total=currency.figure(statement.total),
-        trial=reasons.trial(rows, setting),
-        conditions=reasons.conditions(rows, setting, cpu),
-        next_tier=reasons.nearest(rows, setting, bounds),
-        contacts=_matrix(rows),
-        not_counted=_not_counted(rows),
-        top_items=[(printable(item.sku), whole(item.contacts)) for item in rows.items],
-        check=words.how_to_check(
-            start=moment(setting.starts_at, setting.zone),
-            end=moment(setting.ends_at, setting.zone),
-            unit=currency.amount(Decimal(1).scaleb(-currency.minor_units)),
-        ),
-        dispute=reasons.dispute(rows, setting),
-        remark=words.REMARK,
+        enrolment=_enrolment(rows, setting),
+        conditions=_conditions(rows, setting),
+        next_tier=_next_tier(step, rows, digits) if step else None,
+        is_in_lowest_tier=step is None and _is_in_lowest_tier(rows, setting),
+        contacts=[
+            ContactCount(printable(each.reason), printable(each.channel), each.contacts)
+            for each in rows.contacts
+            if each.outcome == "counted"
+        ],
+        contacts_not_counted=_not_counted(rows),
+        items=[Item(printable(item.sku), item.contacts) for item in rows.items],
+        months=_months(rows, setting),
+        dispute=_dispute(rows, setting),
+        unit_lines=unit_lines,
     )
+
+
+def in_full(value: Decimal, at_least: int = 0) -> Decimal:
+    """The same number without needless zeros, but with at least so many decimals: `0.2000` → `0.20`, never rounded."""
+    plain = EXACT.normalize(value) if value else Decimal(0)
+    exponent = plain.as_tuple().exponent
+    assert isinstance(exponent, int)  # amounts are numbers, not NaN
+    return plain if -exponent >= at_least and exponent <= 0 else EXACT.quantize(plain, Decimal(1).scaleb(-at_least))
 
 
 def _must_add_up(rows: SellerRows, setting: Setting) -> None:
@@ -181,130 +366,196 @@ def _must_add_up(rows: SellerRows, setting: Setting) -> None:
     raise StatementError(f"statement {statement.statement_id}: {wrong}")
 
 
-# -- units, tiers and lines -----------------------------------------------------------------------------------------
+def _terms_used(lines: Iterable[FeeLine]) -> list[str]:
+    """The versions of the terms that a statement's lines name, in order."""
+    return list(dict.fromkeys(line.terms_id for line in lines))
 
 
-def _units(rows: SellerRows) -> list[Outcome]:
-    order = list(words.OUTCOMES_OF_UNITS)
-    found = sorted(rows.units, key=lambda each: order.index(each.outcome) if each.outcome in order else len(order))
-    return [
-        Outcome(*_named(words.OUTCOMES_OF_UNITS, each.outcome, each.units), is_charged=each.outcome == "chargeable")
-        for each in found
-    ]
+def _charged(lines: Iterable[FeeLine]) -> list[FeeLine]:
+    """Lines of chargeable units that no waiver frees."""
+    return [line for line in lines if line.kind == "charge" and line.waiver is None]
 
 
-def _named(outcomes: Mapping[str, tuple[str, str]], outcome: str, number: int) -> tuple[str, str, str]:
-    name, why = outcomes.get(outcome, (printable(outcome), ""))
-    return name, whole(number), why
+# -- why the total is what it is --------------------------------------------------------------------------------------
 
 
-def _cpu_undefined(rows: SellerRows) -> str | None:
-    contacts = rows.performance.contacts
-    return words.cpu_undefined(contacts) if contacts else None
+def _reasons(rows: SellerRows, setting: Setting) -> list[Clause]:
+    digits = setting.marketplace.minor_units
+    clauses = [_reason(line, setting) for line in rows.lines if line.kind == "charge"]
+    if not clauses:
+        trial = sum(line.units for line in rows.lines if line.kind == "trial")
+        shipped = sum(each.units for each in rows.units if each.outcome != "void")
+        if trial:
+            clauses = [Clause("trial", trial)]
+        else:
+            clauses = [Clause("none_covered" if shipped else "none_shipped", shipped)]
+    if rows.adjustments:
+        clauses.append(Clause("adjustments", amount=in_full(rows.statement.adjustments, digits)))
+    return clauses
 
 
-def _tier_table(rows: SellerRows, version: Version, setting: Setting) -> TierTable:
+def _reason(line: FeeLine, setting: Setting) -> Clause:
+    """Why chargeable units of a version cost what they do."""
+    version, terms_id = setting.versions[line.terms_id], printable(line.terms_id)
+    if line.waiver:
+        bound = version.cpu_below if line.waiver == "cpu_below" else version.orders_in_quarter_below
+        return Clause(line.waiver, line.units, terms_id, line.tier, in_full(Decimal(bound or 0)))
+    if line.amount:
+        kind = "tier" if len(version.tiers) > 1 else "flat"
+        amount = in_full(line.amount, setting.marketplace.minor_units)
+        return Clause(kind, line.units, terms_id, line.tier, amount=amount)
+    if line.discount:
+        return Clause("reward", line.units, terms_id, line.tier, in_full(line.discount))
+    return Clause("no_fee", line.units, terms_id, line.tier)
+
+
+# -- tiers and lines --------------------------------------------------------------------------------------------------
+
+
+def _terms(rows: SellerRows, version: Version, digits: int) -> Terms:
     lines = [line for line in rows.lines if line.terms_id == version.terms_id]
     billed = next((line.tier for line in lines if line.kind == "charge"), None)
     yours = billed
     if yours is None and rows.performance.units:
         yours = tier_of(version, rows.performance.contacts, rows.performance.units).tier
-    return TierTable(
-        terms_id=printable(version.terms_id),
-        since=day(version.starts_at, setting.zone),
-        rows=[
+    return Terms(
+        id=printable(version.terms_id),
+        starts_at=version.starts_at,
+        tiers=[
             TierRow(
                 tier.tier,
-                words.range_of(version.tiers, tier),
-                setting.currency.figure(tier.fee),
-                bound(tier.discount or Decimal(0)),
+                None if tier.up_to is None else in_full(tier.up_to),
+                tier.is_exclusive,
+                in_full(tier.fee, digits),
+                in_full(tier.discount or Decimal(0)),
                 tier.tier == yours,
             )
             for tier in version.tiers
         ],
-        has_discounts=version.has_rewards,
-        note=None if billed else words.NO_TIER_IN_TRIAL,
+        has_rewards=version.has_rewards,
+        is_charged=billed is not None,
     )
 
 
 def _line(line: FeeLine | Adjustment, setting: Setting) -> Line:
-    figure = setting.currency.figure
+    digits = setting.marketplace.minor_units
     product = EXACT.multiply(Decimal(line.units), line.fee or Decimal(0))
     version = setting.versions.get(line.terms_id or "")
-    if line.kind == "trial":
-        name, note = words.FREE_TRIAL, None
-    elif version is None or len(version.tiers) > 1:
-        name, note = f"Tier{JOINED}{line.tier}", None
-    else:
-        name, note = "Flat fee", None
-    if line.waiver:
-        note = {"cpu_below": "free: few contacts", "orders_in_quarter_below": "free: few orders"}.get(line.waiver)
-    elif line.discount:
-        note = f"rewards: {bound(line.discount)} off"
     return Line(
-        name=f"{name}, {printable(line.terms_id or '')}",
-        note=note,
-        units=whole(line.units),
-        fee=figure(line.fee or Decimal(0)),
-        product=figure(product),
-        discount=figure(product - line.amount),
-        amount=figure(line.amount),
+        kind=line.kind,
+        terms_id=printable(line.terms_id or ""),
+        tier=line.tier,
+        is_flat=version is not None and len(version.tiers) == 1,
+        units=line.units,
+        fee=in_full(line.fee or Decimal(0), digits),
+        product=in_full(product, digits),
+        discount=in_full(product - line.amount, digits),
+        rate=in_full(line.discount or Decimal(0)),
+        waiver=line.waiver,
+        amount=in_full(line.amount, digits),
     )
 
 
 def _adjusted(rows: SellerRows, setting: Setting) -> list[Adjusted]:
-    found = []
+    digits, found = setting.marketplace.minor_units, []
     for period, together in groupby(rows.adjustments, lambda entry: entry.period):
         entries = list(together)
         causes = next((entry.causes for entry in entries if entry.causes), None)
         found.append(
             Adjusted(
-                period=month(period),
-                why=words.because_of(causes.split(", ")) if causes else None,
-                lines=[_entry(entry, setting) for entry in entries],
-                difference=setting.currency.figure(sum((entry.amount for entry in entries), Decimal(0))),
+                period=period,
+                causes=causes.split(", ") if causes else [],
+                entries=[
+                    Entry("credit", None, printable(entry.reason or ""), in_full(entry.amount, digits))
+                    if entry.kind == "credit"
+                    else Entry(entry.entry, _line(entry, setting), None, in_full(entry.amount, digits))
+                    for entry in entries
+                ],
+                difference=in_full(sum((entry.amount for entry in entries), Decimal(0)), digits),
             )
         )
     return found
 
 
-def _entry(entry: Adjustment, setting: Setting) -> Line:
-    if entry.kind == "credit":
-        name = words.CREDIT if entry.amount <= 0 else words.CREDIT_TAKEN_BACK
-        return Line(name, printable(entry.reason or ""), "", "", "", "", setting.currency.figure(entry.amount))
-    line = _line(entry, setting)
-    said = words.REVERSED if entry.entry == "reversal" else words.ENTERED
-    return line._replace(note=f"{said}; {line.note}" if line.note else said)
+# -- the trial, waivers and rewards, the next tier --------------------------------------------------------------------
 
 
-# -- contacts, and what to do with the statement --------------------------------------------------------------------
-
-
-def _matrix(rows: SellerRows) -> Matrix | None:
-    cells: dict[tuple[str, str], int] = {}
-    for each in rows.contacts:
-        if each.outcome == "counted":
-            cells[each.reason, each.channel] = cells.get((each.reason, each.channel), 0) + each.contacts
-    if not cells:
+def _enrolment(rows: SellerRows, setting: Setting) -> Enrolment | None:
+    enrolment = rows.enrolment
+    if enrolment is None:
         return None
-    channels = sorted({channel for _, channel in cells}, key=lambda each: [*words.CHANNELS, each].index(each))
-    by_reason = {
-        reason: sum(number for (of, _), number in cells.items() if of == reason) for reason in {of for of, _ in cells}
-    }
-    reasons = sorted(by_reason, key=lambda each: (-by_reason[each], each))
-    return Matrix(
-        channels=[words.CHANNELS.get(channel, printable(channel)) for channel in channels],
-        rows=[
-            (
-                words.REASONS.get(reason, printable(reason)),
-                [whole(cells.get((reason, channel), 0)) for channel in channels],
-                whole(by_reason[reason]),
-            )
-            for reason in reasons
+    ends_at, days_left = enrolment.trial_ends_at, None
+    if ends_at is None or ends_at <= enrolment.started_at:
+        ends_at = None
+    elif ends_at > setting.ends_at:
+        days_left = (ends_at - setting.ends_at) // timedelta(days=1)
+    return Enrolment(enrolment.started_at, enrolment.left_at, ends_at, days_left)
+
+
+def _conditions(rows: SellerRows, setting: Setting) -> list[Conditions]:
+    """The waivers and rewards of each version that priced chargeable units, met or missed."""
+    found = []
+    for line in rows.lines:
+        asked = _asked(rows, line, setting) if line.kind == "charge" else []
+        if asked:
+            found.append(Conditions(printable(line.terms_id), asked))
+    return found
+
+
+def _asked(rows: SellerRows, line: FeeLine, setting: Setting) -> list[Condition]:
+    version, performance = setting.versions[line.terms_id], rows.performance
+    units, asked = performance.units, []
+
+    def ask(kind: str, limit: Decimal, part: int | None, of: int | None, *, is_met: bool) -> None:
+        asked.append(Condition(kind, in_full(limit), part, of, "met" if is_met else "missed", None))
+
+    if version.cpu_below is not None and units:
+        is_met = performance.contacts < EXACT.multiply(version.cpu_below, Decimal(units))
+        ask("cpu_below", version.cpu_below, performance.contacts, units, is_met=is_met)
+    limit = version.orders_in_quarter_below
+    if limit is not None:
+        orders = performance.orders_in_quarter
+        ask("orders_in_quarter_below", Decimal(limit), orders, None, is_met=orders < limit)
+    if not version.has_rewards:
+        return asked
+    if version.vtr_at_least is not None:
+        tracked = performance.units_valid_tracking
+        ask("vtr_at_least", version.vtr_at_least, tracked, units, is_met=is_tracked(version, performance))
+    rewarded = is_rewarded(version, performance, line, has_returns=setting.has_returns)
+    if version.aprl_at_least is not None:
+        is_met = is_labelled(version, performance, has_returns=setting.has_returns)
+        if performance.returns:
+            part, of = performance.returns_prepaid, performance.returns
+        else:
+            part, of, is_met = None, None, rewarded or (is_met and not is_tracked(version, performance))
+        ask("aprl_at_least", version.aprl_at_least, part, of, is_met=is_met)
+    tier = next(tier for tier in version.tiers if tier.tier == line.tier)
+    result = "not_needed" if rewarded and line.waiver else "earned" if rewarded else "missed"
+    asked.append(Condition("reward", in_full(tier.discount or Decimal(0)), None, None, result, tier.tier))
+    return asked
+
+
+def _next_tier(step: Step, rows: SellerRows, digits: int) -> NextTier:
+    return NextTier(
+        fewer=step.fewer,
+        contacts=step.contacts,
+        saving=in_full(step.saving, digits),
+        places=[
+            Landing(printable(terms_id), rating.tier.tier, is_free=rating.waiver is not None)
+            for terms_id, rating in step.changes.items()
         ],
-        totals=[whole(sum(number for (_, of), number in cells.items() if of == channel)) for channel in channels],
-        total=whole(sum(cells.values())),
+        is_one_of_several=len(_charged(rows.lines)) > 1,
     )
+
+
+def _is_in_lowest_tier(rows: SellerRows, setting: Setting) -> bool:
+    charged = _charged(rows.lines)
+    tiers = [setting.versions[line.terms_id].tiers for line in charged]
+    in_lowest = charged and all(line.tier == 1 for line in charged) and any(len(each) > 1 for each in tiers)
+    return bool(in_lowest and rows.performance.units)
+
+
+# -- contacts, months, disputes ---------------------------------------------------------------------------------------
 
 
 def _not_counted(rows: SellerRows) -> list[Outcome]:
@@ -312,6 +563,19 @@ def _not_counted(rows: SellerRows) -> list[Outcome]:
     for each in rows.contacts:
         if each.outcome != "counted":
             numbers[each.outcome] = numbers.get(each.outcome, 0) + each.contacts
-    order = list(words.OUTCOMES_OF_CONTACTS)
-    found = sorted(numbers, key=lambda each: (order.index(each) if each in order else len(order), each))
-    return [Outcome(*_named(words.OUTCOMES_OF_CONTACTS, outcome, numbers[outcome])) for outcome in found]
+    return [Outcome(printable(outcome), number) for outcome, number in numbers.items()]
+
+
+def _months(rows: SellerRows, setting: Setting) -> list[MonthRow]:
+    known: Mapping[str, tuple[int, int]] = {month.period: (month.units, month.contacts) for month in rows.months}
+    return [MonthRow(period, *known.get(period, (None, None))) for period in setting.months]
+
+
+def _dispute(rows: SellerRows, setting: Setting) -> Dispute | None:
+    """The last day is that of the most generous version of those that priced the month."""
+    used = [setting.versions[terms_id] for terms_id in _terms_used(rows.lines)]
+    used = used or [each for each in setting.versions.values() if each.starts_at < setting.ends_at][-1:]
+    days = max((version.dispute_days for version in used if version.dispute_days), default=None)
+    if not days:
+        return None
+    return Dispute(setting.last_day + timedelta(days=days), days)

@@ -1,98 +1,437 @@
-"""Writes the statements of a period and marketplace: one self-contained page for each seller, and an index of them.
+"""Writes the statements of a period and marketplace: four files for each seller, an index, and a manifest of all.
 
-The folder of a period and marketplace is replaced whole: made beside the old one, then renamed over it. The pages of a
-closed period are those that its close kept. Pages are made in `pages`, their names in `names`.
+The folder of a period and marketplace is replaced whole: made beside the old one, then renamed over it. Files whose
+statement has not changed are taken over from the old folder, by their hashes. The files of a closed period are those of
+its close, proved by the manifest that the close kept.
+
+Does not belong here: how a file is made (`making`), what it shows (`view`), how it is called (`names`).
 """
 
 import hashlib
+import json
+import os
 import re
 import shutil
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import duckdb
+from reports.language import language_of
+from reports.printable import printable
+from reports.statement import pages, workers
+from reports.statement.figures import share
+from reports.statement.lines import make_lines
+from reports.statement.making import Job, Maker, Press
+from reports.statement.names import INDEX_PAGE, MANIFEST, file_names, folder_name
+from reports.statement.rows import BATCH, SellerRows, Setting, StatementError, read_sellers, read_setting
+from reports.statement.view import as_json, language_of_statement, view
+from reports.statement.words import OUTCOMES_OF_UNITS
 
-from reports.statement.names import folder_name
-from reports.statement.pages import Templates, count_statements, make_pages
-from reports.statement.rows import BATCH
+if TYPE_CHECKING:  # processes that make statements start without it
+    import duckdb
 
-REPORT_EVERY = 50
-"""Pages between two reports of progress."""
+FORM = "csba-manifest/1"
 
-KEPT = """
-select file_name, html
+IN_ONE_PROCESS = 32
+"""So many statements are made here: starting more processes would take longer."""
+
+AT_A_TIME = 16
+"""Statements handed to a process together."""
+
+Progress = Callable[[int, int], None]
+"""Called with how many statements are done, and how many there are."""
+
+SUMMARY = """
+select count(*), coalesce(sum(total), 0), count(*) filter (where status <> 'final')
+from billing.statements
+where period = $period and marketplace_id = $marketplace_id"""
+
+INDEX_ROWS = """
+select statement.seller_id, seller.name, performance.units, performance.contacts, statement.total
+from billing.statements as statement
+left join core.sellers as seller on seller.seller_id = statement.seller_id
+left join billing.performance as performance
+  on performance.period = statement.period and performance.marketplace_id = statement.marketplace_id
+  and performance.seller_id = statement.seller_id
+where statement.period = $period and statement.marketplace_id = $marketplace_id
+order by statement.total desc, statement.seller_id"""
+
+KEPT_MANIFEST = """
+select manifest from billing.closes where period = $period and marketplace_id = $marketplace_id"""
+
+KEPT_PAGES = """
+select file_name, html, json_name, view
 from billing.kept_pages
 where period = $period and marketplace_id = $marketplace_id
 order by file_name"""
 
-KEPT_HASHES = """
-select file_name, html_sha256
-from billing.kept_pages
-where period = $period and marketplace_id = $marketplace_id"""
+
+@dataclass
+class Written:
+    """What came of writing statements."""
+
+    statements: int = 0
+    made: int = 0
+    """Those that were made anew; the others had not changed."""
+    broken: list[str] = field(default_factory=list)
+    """Statements that could not be made, with the reason; they have no files."""
+    lost: list[str] = field(default_factory=list)
+    """Files of closed periods that are gone, and cannot be put back from what the close kept."""
+    without_glyphs: int = 0
+    """Statements whose PDF shows a mark for characters that its fonts do not have."""
+
+    def add(self, other: "Written") -> None:
+        """Count another set in."""
+        self.statements += other.statements
+        self.made += other.made
+        self.broken += other.broken
+        self.lost += other.lost
+        self.without_glyphs += other.without_glyphs
 
 
 def write_statements(
-    con: duckdb.DuckDBPyConnection,
+    con: "duckdb.DuckDBPyConnection",
     scope: Sequence[tuple[str, str]],
     folder: Path,
-    progress: Callable[[int, int], None] = lambda _done, _total: None,
-) -> int:
-    """Write the statements of every period and marketplace in scope below a folder, and say how many there are.
+    press: Press,
+    progress: Progress = lambda _done, _total: None,
+) -> Written:
+    """Write the statements of every period and marketplace in scope below a folder.
 
-    Each goes to `<period>/<marketplace_id>/` as `names` says, with an `index.html` beside it; what was there before
-    is gone, or untouched if anything fails. Of a closed period the kept pages are written, where they do not lie there
-    already. Without statements there is no folder. Only committed rows are seen. Raises `StatementError` where the
-    tables contradict each other, `ValueError` where a period is no period.
+    Each goes to `<period>/<marketplace_id>/` as `names` says, with `index.html` and `manifest.json` beside it; what was
+    there before is gone, or untouched if anything fails. A statement that cannot be made is named and left out; the
+    others are written. Of a closed period the files of its close are put back where they do not lie there already.
+    Without statements there is no folder. Only committed rows are seen. Raises `StatementError` where a period has no
+    calendar, `ValueError` where it is no period, `PdfError` where the engine is not there.
     """
     scope = list(dict.fromkeys(scope))
     for period, _ in scope:
         if not re.fullmatch(r"[0-9]{4}-(0[1-9]|1[0-2])", period):
             raise ValueError(f"{period!r} is no billing period, such as 2026-10")
-    numbers = {key: count_statements(con, *key) for key in scope}
-    total, done = sum(numbers.values()), 0
-    templates = Templates()
-    for period, marketplace_id in scope:
-        target = folder / period / folder_name(marketplace_id)
-        kept = _kept_hashes(con, period, marketplace_id)
-        if kept:
-            if _hashes_of(target) != kept:
-                _write_set(target, _kept_pages(con, period, marketplace_id))
+    numbers = {key: _summary(con, *key)[0] for key in scope}
+    total, written = sum(numbers.values()), Written()
+    with _Staff(press) as staff:
+        for period, marketplace_id in scope:
+            target = folder / period / folder_name(marketplace_id)
+            before = written.statements
+            kept = _kept_manifest(con, period, marketplace_id)
+            if kept is not None:
+                written.lost += _put_back(con, period, marketplace_id, target, kept)
+                written.statements += numbers[period, marketplace_id]
+            elif numbers[period, marketplace_id]:
+                with replacement(target) as fresh:
+                    written.add(
+                        _make_set(
+                            con,
+                            period,
+                            marketplace_id,
+                            fresh,
+                            target,
+                            staff,
+                            progress=lambda done, before=before: progress(before + done, total),
+                        )
+                    )
             else:
-                _remove_beside(target)
-        elif numbers[period, marketplace_id]:
-            pages = ((page.file_name, page.html) for page in make_pages(con, period, marketplace_id, templates))
-            _write_set(target, _reporting(pages, done, total, progress))
-        else:
-            _remove(target)
-        done += numbers[period, marketplace_id]
-        progress(done, total)
-    return done
+                _remove(target)
+            progress(written.statements, total)
+    return written
 
 
-def _reporting(
-    pages: Iterable[tuple[str, str]], before: int, total: int, progress: Callable[[int, int], None]
-) -> Iterator[tuple[str, str]]:
-    for number, page in enumerate(pages):
-        if number and number % REPORT_EVERY == 0:
-            progress(before + number, total)
-        yield page
+def make_final(
+    con: "duckdb.DuckDBPyConnection",
+    period: str,
+    marketplace_id: str,
+    folder: Path,
+    press: Press,
+    progress: Progress = lambda _done, _total: None,
+) -> tuple[Written, Path]:
+    """Make a set of final statements, whatever their status says, beside where `write_statements` puts them.
+
+    For a close, whose manifest must be known before its transaction; `write_statements` then renames what it finds.
+    Also returns where they lie.
+    """
+    total = _summary(con, period, marketplace_id)[0]
+    fresh = _beside(folder / period / folder_name(marketplace_id), "new")
+    if fresh.exists():
+        shutil.rmtree(fresh)
+    fresh.mkdir(parents=True)
+    with _Staff(press) as staff:
+        written = _make_set(
+            con, period, marketplace_id, fresh, None, staff, is_final=True, progress=lambda done: progress(done, total)
+        )
+    return written, fresh
 
 
-def _kept_hashes(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> dict[str, str]:
+# -- a set of statements --------------------------------------------------------------------------------------------
+
+
+def _make_set(
+    con: "duckdb.DuckDBPyConnection",
+    period: str,
+    marketplace_id: str,
+    fresh: Path,
+    old: Path | None,
+    staff: "_Staff",
+    *,
+    is_final: bool | None = None,
+    progress: Callable[[int], None],
+) -> Written:
+    """All files of a set into a folder; those unchanged are taken from the old one."""
+    setting, label, written = read_setting(con, period, marketplace_id), staff.press.label, Written()
+    before = _entries(old) if old else {}
+    entries: dict[str, dict[str, Any]] = {}
+
+    def jobs() -> Iterator[Job]:
+        for rows in read_sellers(con, setting):
+            written.statements += 1
+            progress(written.statements)
+            if is_final is not None:
+                rows = rows.with_status("final" if is_final else "draft")  # noqa: PLW2901
+            try:
+                job = _job(rows, setting)
+            except StatementError as error:
+                written.broken.append(str(error))
+                continue
+            statement_id = job.view.statement_id
+            made_from = hashlib.sha256(f"{label}\n{job.json}".encode()).hexdigest()
+            entry = before.get(statement_id)
+            if old and entry and entry["made_from"] == made_from and _take_over(entry["files"], old, fresh):
+                entries[statement_id] = entry
+                continue
+            entries[statement_id] = {"made_from": made_from}
+            yield job
+
+    for statement_id, files, missing, wrong in staff.make(jobs(), fresh):
+        if wrong:
+            written.broken.append(f"statement {statement_id}: {wrong}")
+            del entries[statement_id]
+            continue
+        written.made += 1
+        entries[statement_id] |= {"files": files, "without_glyphs": missing}
+    written.without_glyphs = sum(1 for entry in entries.values() if entry["without_glyphs"])
+    files = {}
+    if written.statements:
+        index = pages.index_page(_index(con, setting, entries, is_final=is_final, has_pdf=staff.press.pdf != "none"))
+        (fresh / INDEX_PAGE).write_bytes(index.encode())
+        files[INDEX_PAGE] = hashlib.sha256(index.encode()).hexdigest()
+    manifest = {
+        "form": FORM,
+        "period": period,
+        "marketplace_id": marketplace_id,
+        "made_with": label,
+        "files": files,
+        "statements": dict(sorted(entries.items())),
+    }
+    (fresh / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    return written
+
+
+def _job(rows: SellerRows, setting: Setting) -> Job:
+    names = file_names(rows.statement.seller_id)
+    translate = language_of(language_of_statement(rows, setting)).texts.gettext
+    lines, file = make_lines(
+        names.csv, rows.unit_lines, lambda outcome: translate(OUTCOMES_OF_UNITS.get(outcome, ("", outcome))[1])
+    )
+    shown = view(rows, setting, file)
+    return Job(shown, as_json(shown), lines, names)
+
+
+def _index(
+    con: "duckdb.DuckDBPyConnection",
+    setting: Setting,
+    entries: Mapping[str, Any],
+    *,
+    is_final: bool | None,
+    has_pdf: bool,
+) -> pages.Index:
+    key = {"period": setting.period, "marketplace_id": setting.marketplace.marketplace_id}
+    english, place = language_of("en"), setting.marketplace
+    number, total, drafts = _summary(con, **key)
+    if is_final is not None:
+        drafts = 0 if is_final else number
+    made = {name for entry in entries.values() for name in entry["files"]}
     with con.cursor() as cursor:
-        return dict(cursor.execute(KEPT_HASHES, {"period": period, "marketplace_id": marketplace_id}).fetchall())
+        rows = cursor.execute(INDEX_ROWS, key).fetchall()
+    return pages.Index(
+        period=english.month(setting.period),
+        domain=printable(place.domain),
+        number=english.whole(number),
+        total=english.amount(total, place.currency, place.minor_units),
+        drafts="all drafts" if drafts == number else f"{english.whole(drafts)} of them drafts" if drafts else "",
+        has_pdf=has_pdf,
+        rows=[
+            pages.IndexRow(
+                names=file_names(seller_id),
+                seller_id=printable(seller_id),
+                seller_name=printable(name or ""),
+                units=units or 0,
+                cpu=share(contacts, units, english).per_cent if units else "",
+                total=english.amount(amount, place.currency, place.minor_units),
+                is_made=file_names(seller_id).html in made,
+            )
+            for seller_id, name, units, contacts, amount in rows
+        ],
+    )
 
 
-def _kept_pages(con: duckdb.DuckDBPyConnection, period: str, marketplace_id: str) -> Iterator[tuple[str, str]]:
+def _summary(con: "duckdb.DuckDBPyConnection", period: str, marketplace_id: str) -> tuple[int, Any, int]:
     with con.cursor() as cursor:
-        result = cursor.execute(KEPT, {"period": period, "marketplace_id": marketplace_id})
-        while batch := result.fetchmany(BATCH):
-            yield from batch
+        return cursor.execute(SUMMARY, {"period": period, "marketplace_id": marketplace_id}).fetchall()[0]
 
 
-def _hashes_of(folder: Path) -> dict[str, str]:
-    paths = folder.iterdir() if folder.is_dir() else ()
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+# -- who makes them -------------------------------------------------------------------------------------------------
+
+
+class _Staff:
+    """Makes statements here or, if there are many, in a process for each core; started when it is first needed."""
+
+    def __init__(self, press: Press) -> None:
+        self.press = press
+        self._maker: Maker | None = None
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "_Staff":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+
+    def make(self, jobs: Iterator[Job], folder: Path) -> Iterator[workers.Result]:
+        """Write the files of each job, and say what came of it; in the order of the jobs."""
+        number = self.press.workers or os.cpu_count() or 1
+        first = list(islice(jobs, IN_ONE_PROCESS + 1))
+        if number == 1 or len(first) <= IN_ONE_PROCESS:
+            self._maker = self._maker or Maker(self.press)
+            for job in first:
+                yield workers.write(self._maker, job, folder)
+            for job in jobs:
+                yield workers.write(self._maker, job, folder)
+            return
+        if self._pool is None:
+            self._pool = workers.pool(self.press, number)
+        waiting: list[Future[list[workers.Result]]] = []
+        for batch in _batches(first, jobs):
+            waiting.append(self._pool.submit(workers.write_all, batch, str(folder)))
+            if len(waiting) > 3 * number:
+                yield from waiting.pop(0).result()
+        for future in waiting:
+            yield from future.result()
+
+
+def _batches(first: Iterable[Job], rest: Iterator[Job]) -> Iterator[list[Job]]:
+    def everything() -> Iterator[Job]:
+        yield from first
+        yield from rest
+
+    jobs = everything()
+    while batch := list(islice(jobs, AT_A_TIME)):
+        yield batch
+
+
+# -- what was there before ------------------------------------------------------------------------------------------
+
+
+def _entries(folder: Path) -> dict[str, Any]:
+    """The statements of a folder's manifest; none where there is no readable one."""
+    with suppress(OSError, ValueError, KeyError, TypeError):
+        manifest = json.loads((folder / MANIFEST).read_bytes())
+        if manifest["form"] == FORM:
+            return manifest["statements"]
+    return {}
+
+
+def _take_over(files: Mapping[str, str], old: Path, fresh: Path) -> bool:
+    """Link files into the fresh folder, if all are there and are what the manifest says."""
+    for name, sha256 in files.items():
+        if not _is(old / name, sha256):
+            return False
+    for name in files:
+        with suppress(FileExistsError):
+            os.link(old / name, fresh / name)
+    return True
+
+
+def _is(path: Path, sha256: str) -> bool:
+    try:
+        return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
+    except OSError:
+        return False
+
+
+# -- closed periods -------------------------------------------------------------------------------------------------
+
+
+def files_of(manifest: Mapping[str, Any]) -> dict[str, str]:
+    """Every file that a manifest lists, with its hash."""
+    found = dict(manifest["files"])
+    for entry in manifest["statements"].values():
+        found |= entry["files"]
+    return found
+
+
+def _kept_manifest(con: "duckdb.DuckDBPyConnection", period: str, marketplace_id: str) -> str | None:
+    with con.cursor() as cursor:
+        rows = cursor.execute(KEPT_MANIFEST, {"period": period, "marketplace_id": marketplace_id}).fetchall()
+    return rows[0][0] if rows else None
+
+
+def _put_back(
+    con: "duckdb.DuckDBPyConnection", period: str, marketplace_id: str, target: Path, manifest: str
+) -> list[str]:
+    """See that the files of a close lie in their folder; returns those that are lost.
+
+    They may lie there, or beside it if the close was killed before it could rename them; pages and data were also kept
+    in the warehouse.
+    """
+    wanted = files_of(json.loads(manifest))
+    if not wanted:
+        _remove(target)
+        return []
+    if _holds(target, wanted, manifest):
+        _remove_beside(target)
+        return []
+    made = _beside(target, "new")
+    if _holds(made, wanted, manifest):
+        with replacement(target, made_already=True):
+            return []
+    waiting = _beside(target, "made")
+    if made.exists():
+        made.rename(waiting)
+    try:
+        with replacement(target) as fresh:
+            for folder in (target, _beside(target, "old"), waiting):
+                found = {name: sha256 for name, sha256 in wanted.items() if _is(folder / name, sha256)}
+                _take_over(found, folder, fresh)
+            with con.cursor() as cursor:
+                result = cursor.execute(KEPT_PAGES, {"period": period, "marketplace_id": marketplace_id})
+                while batch := result.fetchmany(BATCH):
+                    for html_name, html, json_name, shown in batch:
+                        (fresh / html_name).write_bytes(html.encode())
+                        if json_name is not None:
+                            (fresh / json_name).write_bytes(shown.encode())
+            (fresh / MANIFEST).write_text(manifest, encoding="utf-8")
+            lost = [name for name, sha256 in wanted.items() if not _is(fresh / name, sha256)]
+    finally:
+        if waiting.exists():
+            shutil.rmtree(waiting)
+    return [f"{target / name}" for name in lost]
+
+
+def _holds(folder: Path, wanted: Mapping[str, str], manifest: str) -> bool:
+    """Whether a folder holds exactly these files and their manifest."""
+    if not folder.is_dir() or {path.name for path in folder.iterdir()} != {*wanted, MANIFEST}:
+        return False
+    if (folder / MANIFEST).read_text(encoding="utf-8", errors="replace") != manifest:
+        return False
+    return all(_is(folder / name, sha256) for name, sha256 in wanted.items())
+
+
+# -- replacing a folder ---------------------------------------------------------------------------------------------
 
 
 def _beside(target: Path, what: str) -> Path:
@@ -107,49 +446,40 @@ def _remove(target: Path) -> None:
 
 def _remove_beside(target: Path) -> None:
     """What a killed process left."""
-    for folder in (_beside(target, "new"), _beside(target, "old")):
+    for what in ("new", "old", "made"):
+        folder = _beside(target, what)
         if folder.exists():
             shutil.rmtree(folder)
 
 
-def _write_set(target: Path, pages: Iterable[tuple[str, str]]) -> None:
-    with _Replacement(target) as fresh:
-        for name, html in pages:
-            (fresh / name).write_bytes(html.encode())
-
-
-class _Replacement:
+@contextmanager
+def replacement(target: Path, *, made_already: bool = False) -> Generator[Path]:
     """A fresh folder beside the target, which takes the target's place if all goes well and vanishes if not.
 
     There is one writer at a time. Names begin with a dot, so that what a killed process left behind is no set; the next
-    one puts an old set back that was moved aside, and removes the rest.
+    one puts an old set back that was moved aside, and removes the rest. `made_already`: the fresh folder is there.
     """
-
-    def __init__(self, target: Path) -> None:
-        self._target = target
-        self._fresh = _beside(target, "new")
-        self._old = _beside(target, "old")
-
-    def __enter__(self) -> Path:
-        if self._old.exists() and not self._target.exists():
-            self._old.rename(self._target)
-        for left_over in (self._old, self._fresh):
-            if left_over.exists():
-                shutil.rmtree(left_over)
-        self._fresh.mkdir(parents=True)
-        return self._fresh
-
-    def __exit__(self, kind: object, *rest: object) -> None:
-        if kind is not None:
-            shutil.rmtree(self._fresh, ignore_errors=True)
-            return
-        if self._target.exists():
-            self._target.rename(self._old)
-        try:
-            self._fresh.rename(self._target)
-        except OSError:
-            if self._old.exists():
-                self._old.rename(self._target)
-            raise
-        if self._old.exists():
-            shutil.rmtree(self._old)
+    fresh, old = _beside(target, "new"), _beside(target, "old")
+    if old.exists() and not target.exists():
+        old.rename(target)
+    if old.exists():
+        shutil.rmtree(old)
+    if not made_already:
+        if fresh.exists():
+            shutil.rmtree(fresh)
+        fresh.mkdir(parents=True)
+    try:
+        yield fresh
+    except BaseException:
+        shutil.rmtree(fresh, ignore_errors=True)
+        raise
+    if target.exists():
+        target.rename(old)
+    try:
+        fresh.rename(target)
+    except OSError:
+        if old.exists():
+            old.rename(target)
+        raise
+    if old.exists():
+        shutil.rmtree(old)

@@ -185,7 +185,7 @@ def test_a_month_is_closed_adjusted_and_made_again(csba: Csba, tmp_path: Path) -
     assert (code, "1.25 USD, booked in 2026-04" in out) == (0, True)
     code, out, _ = csba("reproduce", "2026-03")
     assert code == 0
-    assert re.search(r"2026-03 of US is the same: \d+ rows, 2 pages made again byte for byte", out)
+    assert re.search(r"2026-03 of US is the same: \d+ rows; 5 files of statements, made again byte for byte", out)
     code, out, err = csba("journal", "2026-03")
     assert (code, len(out.splitlines()), err) == (0, 3, "1 entries\n")
     with opened(tmp_path / "home") as warehouse:

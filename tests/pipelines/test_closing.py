@@ -1,5 +1,6 @@
 """Closing on few rows: when it is refused, what it freezes, and how each kind of late row is booked."""
 
+import shutil
 from collections.abc import Generator
 from dataclasses import replace
 from datetime import datetime
@@ -8,7 +9,7 @@ from pathlib import Path
 
 import pytest
 from finance import APRIL, JP, JUNE, MARCH, MAY, US, Finance, credit
-from house import DATA, NOW, bill, close_period, opened, row
+from house import DATA, NOW, PRESS, bill, close_period, opened, row
 
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import terms_for_a_run
@@ -16,7 +17,10 @@ from assets.settings import settings
 from assets.tables import ChecksFailedError, make, set_scope, step_of
 from pipelines.closing import CloseError, close, preview, to_close
 from pipelines.crediting import Credit, CreditError, grant
-from reports.statement.names import file_name
+from pipelines.reproducing import reproduce
+from reports.pdf import PdfError, PlutoPrint
+from reports.statement import write_statements
+from reports.statement.names import file_names
 
 
 @pytest.fixture
@@ -71,7 +75,7 @@ def test_a_month_that_this_run_has_not_brought_up_to_date_is_not_closed(finance:
 
     def close_alone() -> None:
         places = replace(settings({}), home=finance.warehouse.home)
-        close(finance.warehouse, places, MARCH, [listed[US]], cards, by="Ada", now=NOW, code_version="test")
+        close(finance.warehouse, places, MARCH, [listed[US]], cards, by="Ada", now=NOW, press=PRESS)
 
     with pytest.raises(CloseError, match="was not brought up to date in this run"):
         close_alone()
@@ -122,17 +126,46 @@ def test_a_closed_month_is_never_rewritten(finance: Finance) -> None:
 def test_closing_writes_final_pages_and_puts_them_back(finance: Finance) -> None:
     finance.close(MARCH)
     folder = finance.warehouse.home / "statements" / MARCH / US
-    page = folder / file_name("S")
+    names = file_names("S")
+    page = folder / names.html
     kept = page.read_bytes()
     assert b"FINAL" in kept
     assert b"is-draft" not in kept[kept.index(b"</style>") :]
-    assert {path.name for path in folder.iterdir()} == {file_name("S"), "index.html"}
+    assert {path.name for path in folder.iterdir()} == {*names, "index.html", "manifest.json"}
     page.write_text("gone", encoding="utf-8")
     assert close_period(finance.warehouse, MARCH, terms=finance.terms, only=[US]) == []
-    from reports.statement import write_statements
-
-    write_statements(finance.warehouse.con, [(MARCH, US)], finance.warehouse.home / "statements")
+    places = finance.warehouse.home / "statements"
+    assert write_statements(finance.warehouse.con, [(MARCH, US)], places, PRESS).lost == []
     assert page.read_bytes() == kept
+
+
+def test_what_a_close_did_not_keep_is_said_to_be_lost_and_made_again_by_reproducing(
+    finance: Finance, tmp_path: Path
+) -> None:
+    finance.close(MARCH)
+    names, places = file_names("S"), finance.warehouse.home / "statements"
+    folder = places / MARCH / US
+    kept = {path.name: path.read_bytes() for path in folder.iterdir()}
+    shutil.rmtree(places)
+    written = write_statements(finance.warehouse.con, [(MARCH, US)], places, PRESS)
+    assert sorted(written.lost) == sorted(str(folder / name) for name in (names.pdf, names.csv))
+    assert {path.name for path in folder.iterdir()} == kept.keys() - {names.pdf, names.csv}
+    finance.warehouse.con.close()
+    (found,) = reproduce(finance.warehouse.home, MARCH, PRESS, out=tmp_path / "again")
+    assert found.differences == []
+    assert {path.name: path.read_bytes() for path in (tmp_path / "again" / MARCH / US).iterdir()} == kept
+
+
+def test_a_statement_that_cannot_be_made_closes_nothing(finance: Finance, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> bytes:
+        raise PdfError("no paper")
+
+    monkeypatch.setattr(PlutoPrint, "pdf", fail)
+    with pytest.raises(CloseError, match="no paper"):
+        finance.close(MARCH)
+    assert finance.warehouse.rows("from billing.closes") == []
+    monkeypatch.undo()
+    finance.close(MARCH)
 
 
 def test_statement_numbers_are_derived(finance: Finance) -> None:
@@ -378,7 +411,7 @@ def test_a_credit_is_booked_in_the_first_open_month_and_undone_only_by_its_oppos
     finance.run(APRIL)
     assert finance.totals(APRIL) == [("S", 0, Decimal("-1.5"), Decimal("-1.5"), "draft")]
     finance.close(APRIL)
-    page = (finance.warehouse.home / "statements" / APRIL / US / file_name("S")).read_text(encoding="utf-8")
+    page = (finance.warehouse.home / "statements" / APRIL / US / file_names("S").html).read_text(encoding="utf-8")
     assert "dispute 7" in page
     assert grant(finance.warehouse, credit("-1.50", reason="by mistake"), NOW) == (MAY, True)
     finance.run(MAY)

@@ -11,12 +11,12 @@ from typing import Any
 
 import dagster as dg
 import pytest
-from house import DATA, load_paths, opened, row, write_csv
+from house import DATA, FONTS, load_paths, opened, row, write_csv
 
 import pipelines.definitions
 from assets import sql_assets
 from assets.raw.contracts import DATASETS
-from assets.settings import Settings
+from assets.settings import Settings, settings
 from assets.tables import steps, tables
 from assets.warehouse import Warehouse, open_warehouse
 from pipelines.definitions import build_definitions
@@ -31,7 +31,7 @@ QUIETLY = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}
 
 @pytest.fixture
 def places(tmp_path: Path) -> Settings:
-    return Settings(home=tmp_path / "home", data=DATA, terms=DATA / "terms", sources=DATA / "sources")
+    return replace(settings({}), home=tmp_path / "home", fonts=FONTS)
 
 
 @pytest.fixture

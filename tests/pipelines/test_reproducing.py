@@ -1,17 +1,20 @@
 """A closed period made again: the same, or what differs; and after the templates, or the books, have changed."""
 
+import json
+from dataclasses import replace
 from pathlib import Path
 
 import duckdb
 import pytest
 from finance import APRIL, MARCH, MAY, US, Finance, credit
-from house import NOW, opened
+from house import NOW, PRESS, opened
 
 from assets.warehouse import FILE
 from pipelines.crediting import grant
 from pipelines.reproducing import Reproduction, reproduce
-from reports.statement import pages
-from reports.statement.names import file_name
+from reports.statement import Press
+from reports.statement.names import file_names
+from reports.statement.words import Words
 
 
 @pytest.fixture
@@ -30,8 +33,11 @@ def home(tmp_path: Path) -> Path:
     return tmp_path / "home"
 
 
-def again(home: Path, period: str, code_version: str = "test") -> Reproduction:
-    (found,) = reproduce(home, period, code_version)
+OTHER_CODE = replace(PRESS, code_version="other")
+
+
+def again(home: Path, period: str, press: Press = PRESS) -> Reproduction:
+    (found,) = reproduce(home, period, press)
     return found
 
 
@@ -44,11 +50,11 @@ def test_a_closed_period_comes_out_the_same_whatever_came_since(home: Path) -> N
     for period in (MARCH, APRIL):
         found = again(home, period)
         assert found.differences == []
-        assert (found.is_same_code, found.pages) == (True, 2)
+        assert (found.is_same_code, found.is_same_press, found.files) == (True, True, 5)
         assert found.rows >= 5
 
 
-def test_six_months_with_late_rows_of_all_kinds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_six_months_with_late_rows_of_all_kinds(tmp_path: Path) -> None:
     months = [f"2026-0{month}" for month in range(1, 7)]
     with opened(tmp_path / "home") as warehouse:
         finance = Finance(warehouse, tmp_path)
@@ -73,37 +79,43 @@ def test_six_months_with_late_rows_of_all_kinds(tmp_path: Path, monkeypatch: pyt
         )
         assert [row["posted_period"] for row in booked] == months[1:]
         assert booked[-1]["entries"] >= 10
-    for code_version in ("test", "other code"):
-        for month in months:
-            found = again(tmp_path / "home", month, code_version)
-            assert found.differences == []
-            assert found.pages == 2
-        monkeypatch.setattr(pages, "HERE", changed_templates(tmp_path))
-
-
-def changed_templates(folder: Path) -> Path:
-    changed = folder / "templates"
-    changed.mkdir(exist_ok=True)
-    for name in (pages.STATEMENT, pages.INDEX, pages.STYLE):
-        text = (pages.HERE / name).read_text(encoding="utf-8")
-        (changed / name).write_text(text.replace("<h1>", "<h1>New ").replace("--ground", "--floor"), encoding="utf-8")
-    return changed
+    for month in months:
+        found = again(tmp_path / "home", month)
+        assert found.differences == []
+        assert found.files == 5
 
 
 def test_an_open_period_is_not_made_again(home: Path) -> None:
-    assert reproduce(home, MAY, "test") == []
+    assert reproduce(home, MAY, PRESS) == []
 
 
-def test_changed_templates_do_not_touch_what_was_kept(
-    home: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    monkeypatch.setattr(pages, "HERE", changed_templates(tmp_path))
-    assert any("the page is another" in each for each in again(home, MARCH).differences), (
-        "under the same code it would be"
-    )
-    found = again(home, MARCH, "other code")
+def test_changed_words_do_not_touch_what_was_kept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(Words, "remark", "Other words.")
+    names = file_names("S")
+    assert again(home, MARCH).differences == [f"{name}: made again, it is another" for name in (names.html, names.pdf)]
+    found = again(home, MARCH, OTHER_CODE)
     assert found.differences == []
-    assert (found.is_same_code, found.pages) == (False, 2)
+    assert (found.is_same_code, found.files) == (False, 5)
+
+
+def test_without_the_engine_of_the_close_the_rest_is_proved(home: Path) -> None:
+    found = again(home, MARCH, replace(PRESS, pdf="none"))
+    assert found.differences == []
+    assert (found.is_same_code, found.is_same_press) == (True, False)
+
+
+def test_a_month_before_the_first_close_stays_on_the_chart(tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        finance.run(MARCH)
+        finance.ship("B", 20, APRIL)
+        finance.close(APRIL)
+        (view,) = warehouse.con.execute("select view from billing.kept_pages where view is not null").fetchall()[0]
+    assert [(month["period"], month["units"]) for month in json.loads(view)["months"][-2:]] == [
+        (MARCH, 10),
+        (APRIL, 20),
+    ]
+    assert again(tmp_path / "home", APRIL).differences == []
 
 
 @pytest.mark.parametrize(
@@ -117,8 +129,9 @@ def test_changed_templates_do_not_touch_what_was_kept(
         ("update billing.journal set debit = debit + 1 where debit > 0 and period = '2026-04'", "billing.journal"),
         ("update raw.shipments set quantity = 11 where shipment_id = 'P-A'", "billing.fee_lines"),
         ("update billing.kept_pages set html = html || ' '", "is not the one whose hash was kept"),
-        ("update billing.kept_pages set html = 'x', html_sha256 = sha256('x')", "are not those that were closed"),
-        ("delete from billing.kept_pages where statement_id is null", "are not those that were closed"),
+        ("update billing.kept_pages set view = replace(view, '10', '11')", "is not the one whose hash was kept"),
+        ("delete from billing.kept_pages where statement_id is null", "index.html: its copy was not kept"),
+        ("update billing.closes set manifest = replace(manifest, '.pdf\": \"', '.pdf\": \"0')", "it is another"),
     ],
 )  # fmt: skip
 def test_whatever_was_tampered_with_is_named(home: Path, statement: str, said: str) -> None:
@@ -127,11 +140,10 @@ def test_whatever_was_tampered_with_is_named(home: Path, statement: str, said: s
     assert any(said in each for each in differences), differences
 
 
-def test_kept_pages_of_other_code_are_proved_by_their_templates(home: Path) -> None:
-    damage(home, "update billing.kept_pages set view = replace(view, 'March', 'May')")
-    differences = again(home, MARCH, "other code").differences
-    assert {each.split(":")[0] for each in differences} == {file_name("S"), "index.html"}
-    assert all("the kept templates make another page" in each for each in differences)
+def test_kept_pages_of_other_code_are_proved_by_their_hashes(home: Path) -> None:
+    damage(home, "update billing.kept_pages set html = html || ' '")
+    differences = again(home, MARCH, OTHER_CODE).differences
+    assert {each.split(":")[0] for each in differences} == {file_names("S").html, "index.html"}
 
 
 def test_what_is_known_now_stands_beside_what_was_billed(home: Path) -> None:

@@ -42,7 +42,8 @@ create table billing.adjustments (posted_period varchar, period varchar, marketp
     discount decimal(18,6), waiver varchar, amount decimal(18,4), currency varchar, causes varchar, credit_id varchar,
     reason varchar);
 create table billing.kept_pages (period varchar, marketplace_id varchar, file_name varchar, statement_id varchar,
-    view varchar, template_sha256 varchar, html varchar, html_sha256 varchar);
+    html varchar, json_name varchar, view varchar);
+create table billing.closes (period varchar, marketplace_id varchar, manifest varchar);
 create table billing.statements (statement_id varchar, period varchar, marketplace_id varchar, seller_id varchar,
     currency varchar, charges decimal(18,4), adjustments decimal(18,4), total decimal(18,4), status varchar);
 """

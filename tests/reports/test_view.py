@@ -1,6 +1,5 @@
 """What statements show: the figures, and the right sentence for each situation."""
 
-from dataclasses import asdict
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -9,10 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reports.statement.figures import Currency
+from reports.language import language_of
 from reports.statement.next_tier import next_tier
 from reports.statement.rows import FeeLine, Performance, StatementError, Tier, Version, read_sellers, read_setting
-from reports.statement.view import view
+from reports.statement.view import File, View, view
+from reports.statement.words import Words
 
 PERIOD, US, JP = "2026-10", "ATVPDKIKX0DER", "A1VC38T7YXB528"
 
@@ -28,10 +28,26 @@ def plain(value):
     return value
 
 
-def shown(books, marketplace: str = US) -> list[dict]:
-    """What the statements of a marketplace show, as plain dicts, in the order of seller ids."""
+LINES = File("lines.csv", 0, "")
+
+
+def shown(books, marketplace: str = US) -> list[View]:
+    """What the statements of a marketplace show, in the order of seller ids."""
     setting = read_setting(books.con, PERIOD, marketplace)
-    return [plain(asdict(view(rows, setting))) for rows in read_sellers(books.con, setting)]
+    return [view(rows, setting, LINES) for rows in read_sellers(books.con, setting)]
+
+
+class Said:
+    """The words of a statement in English, with ordinary spaces."""
+
+    def __init__(self, it: View) -> None:
+        self.words = Words(it, language_of("en"))
+
+    def __getattr__(self, name: str):
+        return plain(getattr(self.words, name))
+
+    def conditions(self, number: int = 0):
+        return self.words.conditions(self.words.it.conditions[number].rows)
 
 
 def utc(*parts: int) -> datetime:
@@ -45,47 +61,45 @@ def test_an_ordinary_month(books):
     books.usual_terms()
     books.usual_seller()
     (it,) = shown(books)
+    say = Said(it)
+    assert say.sentence == "You owe 124.80 USD: 312 chargeable units in tier 2, at 5.80 contacts per 100 units."
+    assert (say.owed_as, str(it.total)) == ("Amount owed", "124.80")
+    assert [each[:2] for each in say.units] == [["Chargeable", 312], ["Free trial", 33], ["Seller-fulfilled Prime", 7]]
+    assert it.units_shipped == 352
+    assert (it.contacts_per_unit, plain(say.words.cpu.fraction)) == ((20, 345), "20 / 345")
+    (terms,) = it.terms
+    assert [(row.tier, say.words.range_of(terms, row), str(row.fee), row.is_yours) for row in terms.tiers] == [
+        (1, "up to 5%", "0.20", False),
+        (2, "above 5%, up to 10%", "0.40", True),
+        (3, "above 10%", "0.80", False),
+    ]
+    assert [tuple(map(str, (*line[4:8], line.amount))) for line in it.lines] == [
+        ("33", "0.00", "0.00", "0.00", "0.00"),
+        ("312", "0.40", "124.80", "0.00", "124.80"),
+    ]
+    assert say.enrolment[1] == (
+        "Your free trial ended on 5 October 2026, 09:30 (America/Los_Angeles, UTC−07:00), during this period."
+    )
+    assert "not when it was ordered" in say.enrolment[2]
+    assert [(row.name, plain(row.figure), row.result) for row in say.conditions()] == [
+        ("Valid tracking", "320 / 345 = 92.75%", "missed"),
+        ("Prepaid return labels", "8 / 9 = 88.89%", "missed"),
+        ("Reward", "Valid tracking and Prepaid return labels", "missed"),
+    ]
+    assert say.conditions()[2].asked == "50% off in tier 2"
+    assert say.next_tier == (
+        "3 fewer contacts would have saved 62.40 USD: at 17 / 345 = 4.93% you would have been in tier 1."
+    )
+    contacts = say.words.contacts
+    assert contacts.channels == ["E-mail", "Chat"]
+    assert contacts.rows == [("Where is my order?", [0, 12], 12), ("Return", [8, 0], 8)]
+    assert (contacts.totals, contacts.total) == ([8, 12], 20)
+    assert it.items == [("SKU-1", 12), ("SKU-2", 8)]
+    assert say.not_counted[0][:2] == ["Reason not covered", 3]
     assert (
-        it["sentence"] == "You owe 124.80 USD for 312 chargeable units: 5.80 contacts per 100 units put you in tier 2."
+        "from 1 October 2026, 00:00 (America/Los_Angeles, UTC−07:00) up to, but not including," in say.how_to_check[0]
     )
-    assert (it["owed_as"], it["owed"], it["total"]) == ("Amount owed", "124.80 USD", "124.80")
-    assert [each[:2] for each in it["units"]] == [
-        ["Chargeable", "312"],
-        ["Free trial", "33"],
-        ["Seller-fulfilled Prime", "7"],
-    ]
-    assert it["units_total"] == "352"
-    assert it["cpu"]["fraction"] == "20 / 345"
-    (tiers,) = it["tiers"]
-    assert [(row[0], row[1], row[2], row[4]) for row in tiers["rows"]] == [
-        (1, "up to 5 %", "0.20", False),
-        (2, "above 5 %, up to 10 %", "0.40", True),
-        (3, "above 10 %", "0.80", False),
-    ]
-    assert [line[2:] for line in it["lines"]] == [
-        ["33", "0.00", "0.00", "0.00", "0.00"],
-        ["312", "0.40", "124.80", "0.00", "124.80"],
-    ]
-    assert it["trial"][1] == (
-        "Your free trial ended on 5 October 2026, 09:30 America/Los_Angeles (UTC−07:00), during this period."
-    )
-    assert "not when it was ordered" in it["trial"][2]
-    (conditions,) = it["conditions"]
-    assert [(row[0], row[2], row[3]) for row in conditions["rows"]] == [
-        ("Valid tracking", "320 / 345 = 92.75 %", "missed"),
-        ("Prepaid return labels", "8 / 9 = 88.89 %", "missed"),
-        ("Reward", "50 % off in tier 2", "missed"),
-    ]
-    assert it["next_tier"] == (
-        "3 fewer contacts would have saved 62.40 USD: at 17 / 345 = 4.93 % you would have been in tier 1."
-    )
-    assert it["contacts"]["channels"] == ["E-mail", "Chat"]
-    assert it["contacts"]["rows"] == [["Where is my order?", ["0", "12"], "12"], ["Return", ["8", "0"], "8"]]
-    assert (it["contacts"]["totals"], it["contacts"]["total"]) == (["8", "12"], "20")
-    assert it["top_items"] == [["SKU-1", "12"], ["SKU-2", "8"]]
-    assert it["not_counted"][0][:2] == ["Reason not covered", "3"]
-    assert "from 1 October 2026, 00:00 America/Los_Angeles (UTC−07:00) up to, but not including," in it["check"][0]
-    assert "by 29 January 2027, within 90 days" in it["dispute"]
+    assert "by 29 January 2027, within 90 days" in say.dispute
 
 
 def test_only_five_items_are_shown(books):
@@ -94,7 +108,7 @@ def test_only_five_items_are_shown(books):
     for number in range(3, 9):
         books.contacts("S1", number, sku=f"SKU-{number}")
     (it,) = shown(books)
-    assert it["top_items"] == [["SKU-1", "12"], ["SKU-2", "8"], ["SKU-8", "8"], ["SKU-7", "7"], ["SKU-6", "6"]]
+    assert it.items == [("SKU-1", 12), ("SKU-2", 8), ("SKU-8", 8), ("SKU-7", 7), ("SKU-6", 6)]
 
 
 def test_a_discount_holds_the_rounding(books):
@@ -103,8 +117,11 @@ def test_a_discount_holds_the_rounding(books):
     books.line("J", "JP-1", 3, 1, "19.5", "59", marketplace=JP, currency="JPY")
     books.statement("J", marketplace=JP, currency="JPY")
     (it,) = shown(books, JP)
-    assert it["lines"][0][2:] == ["3", "19.5", "58.5", "−0.5", "59"]
-    assert it["owed"] == "59 JPY"
+    line = it.lines[0]
+    assert list(map(str, (line.units, line.fee, line.product, line.discount, line.amount))) == [
+        *("3", "19.5", "58.5", "-0.5", "59"),
+    ]
+    assert Said(it).words.figure(line.discount) == "−0.5"
 
 
 def test_two_versions_in_a_month(books):
@@ -116,15 +133,18 @@ def test_two_versions_in_a_month(books):
     books.line("J", "JP-1", 40, None, "0", "0", kind="trial", marketplace=JP, currency="JPY")
     books.statement("J", marketplace=JP, currency="JPY", status="final")
     (it,) = shown(books, JP)
-    assert it["is_final"]
-    assert [line[0] for line in it["lines"]] == ["Free trial, JP-1", "Flat fee, JP-1", "Tier 2, JP-2"]
-    assert [table["terms_id"] for table in it["tiers"]] == ["JP-1", "JP-2"]
-    assert it["sentence"] == (
-        "You owe 57,539 JPY for 1,501 chargeable units:"
-        " 5.19 contacts per 100 units put you in tier 2 of JP-2 (JP-1 has a flat fee)."
+    say = Said(it)
+    assert (it.status, it.language) == ("final", "ja")
+    assert [plain(say.words.name_of(line)) for line in it.lines] == [
+        *("Free trial, JP-1", "Flat fee, JP-1", "Tier 2, JP-2"),
+    ]
+    assert [terms.id for terms in it.terms] == ["JP-1", "JP-2"]
+    assert say.sentence == (
+        "You owe 57,539 JPY: 19,000 JPY for 500 chargeable units at a flat fee (JP-1); 38,539 JPY for 1,001 chargeable"
+        " units in tier 2, at 5.19 contacts per 100 units (JP-2)."
     )
-    assert it["next_tier"] == (
-        "3 fewer contacts would have saved 19,520 JPY: at 77 / 1,541 = 4.997 % you would have been in tier 1 of JP-2."
+    assert say.next_tier == (
+        "3 fewer contacts would have saved 19,520 JPY: at 77 / 1,541 = 4.997% you would have been in tier 1 under JP-2."
     )
 
 
@@ -136,23 +156,24 @@ def test_a_month_of_trial(books):
     books.line("S", "US-1", 50, None, "0", "0", kind="trial")
     books.statement("S")
     (it,) = shown(books)
-    assert it["sentence"] == "You owe nothing: all 50 covered units shipped in your free trial."
-    assert it["trial"][1].endswith("; at the end of this period 17 full days of it were left.")
-    assert [row[4] for row in it["tiers"][0]["rows"]] == [False, True, False]
-    assert it["tiers"][0]["note"]
-    assert not it["conditions"]
-    assert it["next_tier"] is None
+    say = Said(it)
+    assert say.sentence == "You owe nothing: all 50 covered units shipped in your free trial."
+    assert say.enrolment[1].endswith("; at the end of this period 17 full days of it were left.")
+    assert [row.is_yours for row in it.terms[0].tiers] == [False, True, False]
+    assert not it.terms[0].is_charged
+    assert not it.conditions
+    assert say.next_tier == ""
 
 
 @pytest.mark.parametrize(
     ("waiver", "contacts", "orders", "sentence"),
     [
-        ("cpu_below", 5, 30, "200 chargeable units are free, because 2.50 % contacts per unit are below 3 %"),
+        ("cpu_below", 5, 30, "200 chargeable units free of charge, as 2.50% contacts per unit are below 3%"),
         (
             "orders_in_quarter_below",
             9,
             29,
-            "200 chargeable units are free, because 29 orders in the quarter are fewer than 30",
+            "200 chargeable units free of charge, as you had fewer than 30 orders in the quarter",
         ),
     ],
 )
@@ -162,14 +183,17 @@ def test_a_waiver(books, waiver, contacts, orders, sentence):
     books.line("S", "US-2", 200, 1, "0.20", "0", waiver=waiver)
     books.statement("S")
     (it,) = shown(books)
-    assert it["sentence"] == f"You owe nothing: {sentence}."
-    assert it["lines"][0][2:] == ["200", "0.20", "40.00", "40.00", "0.00"]
-    results = {row[0]: row[3] for row in it["conditions"][0]["rows"]}
-    assert results == {
+    say = Said(it)
+    assert say.sentence == f"You owe nothing: {sentence}."
+    line = it.lines[0]
+    assert list(map(str, (line.units, line.fee, line.product, line.discount, line.amount))) == [
+        *("200", "0.20", "40.00", "40.00", "0.00"),
+    ]
+    assert {row.name: row.result for row in say.conditions()} == {
         "Free with few contacts": "met" if waiver == "cpu_below" else "missed",
         "Free with few orders": "missed" if waiver == "cpu_below" else "met",
     }
-    assert it["next_tier"] is None
+    assert say.next_tier == ""
 
 
 def test_a_missed_waiver_counts_as_the_next_step(books):
@@ -178,8 +202,8 @@ def test_a_missed_waiver_counts_as_the_next_step(books):
     books.line("S", "US-2", 200, 1, "0.20", "40")
     books.statement("S")
     (it,) = shown(books)
-    assert it["next_tier"] == (
-        "3 fewer contacts would have saved 40.00 USD: at 5 / 200 = 2.50 % you would have been free of charge."
+    assert Said(it).next_tier == (
+        "3 fewer contacts would have saved 40.00 USD: at 5 / 200 = 2.50% you would have been free of charge."
     )
 
 
@@ -189,9 +213,10 @@ def test_a_reward(books):
     books.line("S", "US-1", 200, 2, "0.40", "40", discount="0.5")
     books.statement("S")
     (it,) = shown(books)
-    assert it["lines"][0][1:] == ["rewards: 50 % off", "200", "0.40", "80.00", "40.00", "40.00"]
-    assert [row[3] for row in it["conditions"][0]["rows"]] == ["met", "met", "earned"]
-    assert "5 fewer contacts would have saved 40.00 USD" in it["next_tier"]
+    say = Said(it)
+    assert say.words.note_of(it.lines[0]) == "rewards: 50% off"
+    assert [row.result for row in say.conditions()] == ["met", "met", "earned"]
+    assert "5 fewer contacts would have saved 40.00 USD" in say.next_tier
 
 
 @pytest.mark.parametrize(("has_returns", "discount", "amount"), [(True, "1", "0"), (False, "0", "40")])
@@ -203,11 +228,12 @@ def test_rewards_without_returns(books, has_returns, discount, amount):
     books.line("S", "US-1", 200, 1, "0.20", amount, discount=discount)
     books.statement("S")
     (it,) = shown(books)
-    labels = it["conditions"][0]["rows"][1]
-    assert labels[2:4] == (
-        ["no returns in the period", "met"] if has_returns else ["no returns are known in this marketplace", "missed"]
+    say = Said(it)
+    labels = say.conditions()[1]
+    assert (labels.figure, labels.result) == (
+        ("no returns in the period", "met") if has_returns else ("no returns are known in this marketplace", "missed")
     )
-    assert it["next_tier"] == "You are in the lowest tier: fewer contacts would not have changed what you owe."
+    assert say.next_tier == "You are in the lowest tier: fewer contacts would not have changed what you owe."
 
 
 def test_contacts_without_units(books):
@@ -216,11 +242,12 @@ def test_contacts_without_units(books):
     books.performance("S", 0, 3)
     books.statement("S")
     (it,) = shown(books)
-    assert it["sentence"] == "You owe nothing: no units shipped that the programme covers."
-    assert it["cpu"] is None
-    assert it["cpu_undefined"].startswith("3 contacts were counted, but no covered unit shipped")
-    assert (it["lines"], it["tiers"], it["next_tier"]) == ([], [], None)
-    assert it["contacts"]["total"] == "3"
+    say = Said(it)
+    assert say.sentence == "You owe nothing: no units shipped that the programme covers."
+    assert say.cpu is None
+    assert say.cpu_undefined.startswith("3 contacts were counted, but no covered unit shipped")
+    assert (it.lines, it.terms, say.next_tier) == ([], [], "")
+    assert say.words.contacts.total == 3
 
 
 def test_only_enrolled(books):
@@ -228,18 +255,17 @@ def test_only_enrolled(books):
     books.enrolled("S", utc(2025, 1, 1), ended_at=utc(2026, 10, 2, 12, 0, 5))
     books.statement("S")
     (it,) = shown(books)
-    assert it["seller_name"] is None
-    enrolled, trial = it["trial"]
+    say = Said(it)
+    assert it.seller.name is None
+    enrolled, trial = say.enrolment
     assert enrolled == (
-        "You enrolled on 31 December 2024, 16:00 America/Los_Angeles (UTC−08:00)"
-        " and left on 2 October 2026, 05:00:05 America/Los_Angeles (UTC−07:00)."
+        "You enrolled on 31 December 2024, 16:00 (America/Los_Angeles, UTC−08:00)"
+        " and left on 2 October 2026, 05:00:05 (America/Los_Angeles, UTC−07:00)."
     )
     assert trial == (
-        "Your free trial ended on 30 January 2025, 16:00 America/Los_Angeles (UTC−08:00), before this period."
+        "Your free trial ended on 30 January 2025, 16:00 (America/Los_Angeles, UTC−08:00), before this period."
     )
-    assert not any(
-        it[name] for name in ("cpu", "cpu_undefined", "units", "lines", "conditions", "contacts", "top_items")
-    )
+    assert not any((say.cpu, say.cpu_undefined, say.units, it.lines, it.conditions, it.contacts, it.items))
 
 
 def test_a_credit(books):
@@ -249,15 +275,44 @@ def test_a_credit(books):
     books.statement("S", adjustments="-52.5")
     books.statement("T", adjustments="-12.5")
     it, bare = shown(books)
-    assert (it["owed_as"], it["owed"], it["total"]) == ("Credit to you", "12.50 USD", "−12.50")
-    assert (it["charges"], it["adjustments"]) == ("40.00", "−52.50")
-    assert it["sentence"] == (
-        "You have a credit of 12.50 USD: 40.00 USD for 100 chargeable units, less 52.50 USD of adjustments to earlier"
-        " periods; 6.00 contacts per 100 units put you in tier 2."
+    say = Said(it)
+    assert (say.owed_as, say.words.figure(it.total)) == ("Credit to you", "−12.50")
+    assert (str(it.charges), str(it.adjustments)) == ("40.00", "-52.50")
+    assert say.sentence == (
+        "You have a credit of 12.50 USD: 40.00 USD for 100 chargeable units in tier 2, at 6.00 contacts per 100 units;"
+        " adjustments to earlier periods of −52.50 USD."
     )
-    assert bare["sentence"].startswith(
-        "You have a credit of 12.50 USD: adjustments to earlier periods come to 12.50 USD"
+    assert Said(bare).sentence == (
+        "You have a credit of 12.50 USD: no units shipped that the programme covers; adjustments to earlier periods of"
+        " −12.50 USD."
     )
+
+
+def test_the_last_twelve_months(books):
+    books.usual_terms()
+    books.usual_seller()
+    for period, units, contacts in (("2025-10", 9, 9), ("2025-11", 100, 7), ("2026-08", 0, 2)):
+        books.insert("billing.performance", period, US, "S1", units, contacts, None, None, None, 0, 0, 0, 0)
+    (it,) = shown(books)
+    assert [month.period for month in it.months] == [
+        *("2025-11", "2025-12", *(f"2026-{number:02}" for number in range(1, 11))),
+    ]
+    assert [month for month in it.months if month.units is not None] == [
+        *(("2025-11", 100, 7), ("2026-08", 0, 2), ("2026-10", 345, 20)),
+    ]
+    assert Said(it).months_described == "November 2025: 7 / 100 = 7.00%; October 2026: 20 / 345 = 5.80%"
+
+
+@pytest.mark.parametrize(
+    ("sellers", "language"),
+    [("de", "de"), ("zh-TW", "zh-Hans"), ("it-CH", "it"), ("fr", "en"), ("", "en"), ("EN-us", "en"), ("ja", "ja")],
+)
+def test_the_language_is_the_sellers_else_the_marketplaces(books, sellers, language):
+    books.usual_terms()
+    books.usual_seller()
+    books.con.execute("update core.sellers set language = ?", [sellers])
+    (it,) = shown(books)
+    assert it.language == language
 
 
 @pytest.mark.parametrize(
@@ -280,7 +335,6 @@ def test_what_contradicts_itself_is_refused(books, change, message):
 
 # -- the next tier, against counting down one contact after the other --------------------------------------------------
 
-USD = Currency("USD", 2)
 CENT = Fraction(1, 100)
 
 
@@ -334,9 +388,7 @@ def test_the_next_tier_is_the_first_one_met_when_counting_down(terms, units, tri
         paid = Decimal(amount.numerator) / Decimal(amount.denominator)
         fee = version.tiers[tier - 1].fee
         lines.append(FeeLine(version.terms_id, "charge", number, tier, fee, discount, waiver, paid, "USD"))
-    found = next_tier(
-        {version.terms_id: version for version in terms}, performance, lines, has_returns=False, currency=USD
-    )
+    found = next_tier({version.terms_id: version for version in terms}, performance, lines, has_returns=False, digits=2)
     for fewer in range(1, contacts + 1):
         saving, changes = Fraction(0), set()
         for version, number in priced:
@@ -363,7 +415,7 @@ def test_a_bound_is_inclusive_unless_it_says_otherwise(is_exclusive, contacts, t
     version = Version("A", utc(2020, 1, 1), None, 90, None, None, None, None, (low, high))
     fee = (low, high)[tier - 1].fee
     line = FeeLine("A", "charge", 100, tier, fee, Decimal(0), None, 100 * fee, "USD")
-    found = next_tier({"A": version}, Performance(100, contacts, 0, 0, 0, 100), [line], has_returns=False, currency=USD)
+    found = next_tier({"A": version}, Performance(100, contacts, 0, 0, 0, 100), [line], has_returns=False, digits=2)
     assert (found and found.fewer) == fewer
     assert (found and found.saving) == (fewer and Decimal(20))
 
@@ -373,4 +425,4 @@ def test_nothing_is_said_where_a_line_and_the_rules_disagree():
     version = Version("A", utc(2020, 1, 1), None, 90, None, None, None, None, tiers)
     line = FeeLine("A", "charge", 100, 1, Decimal("0.2"), Decimal(0), None, Decimal(20), "USD")
     performance = Performance(100, 50, 0, 0, 0, 100)  # would be tier 2: known only after the period was closed
-    assert next_tier({"A": version}, performance, [line], has_returns=False, currency=USD) is None
+    assert next_tier({"A": version}, performance, [line], has_returns=False, digits=2) is None

@@ -1,0 +1,127 @@
+"""Where the marks of a chart lie; `charts.svg.j2` draws them. Plain geometry: numbers in, coordinates out.
+
+A chart is drawn in units of its view box and scales with the page. Every chart has its numbers as text beside it or in
+its description, and nothing is told by colour alone.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+WIDTH = 420
+LEFT, RIGHT = 40, 6
+TOP, HEIGHT, BELOW = 16, 130, 20
+ROW, BAR = 22, 12
+
+
+@dataclass(frozen=True, slots=True)
+class Point:
+    """A value of a line chart; `y` is None where there is none."""
+
+    x: float
+    y: float | None
+    label: str
+    """Below the axis."""
+    value: str
+    """At the mark."""
+    is_below: bool = False
+    """Whether there is more room below the mark than above it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A horizontal line."""
+
+    y: float
+    label: str
+
+
+@dataclass(frozen=True, slots=True)
+class LineChart:
+    """Values over time, against levels."""
+
+    points: Sequence[Point]
+    runs: Sequence[str]
+    """The points of each unbroken line, as SVG lists them."""
+    levels: Sequence[Level]
+    width: int = WIDTH
+    height: int = TOP + HEIGHT + BELOW
+    left: int = LEFT
+    right: int = WIDTH - RIGHT
+    bottom: int = TOP + HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """A horizontal bar."""
+
+    y: int
+    label: str
+    width: float
+    value: str
+    is_marked: bool
+
+
+@dataclass(frozen=True, slots=True)
+class BarChart:
+    """Counts, one bar each."""
+
+    bars: Sequence[Bar]
+    height: int
+    left: int
+    width: int = WIDTH
+    bar: int = BAR
+
+
+def line_chart(values: Sequence[tuple[str, float | None, str]], levels: Sequence[tuple[float, str]]) -> LineChart:
+    """A line through values of (label, value, value as text), over levels of (value, label); zero is the bottom.
+
+    A level far above every value is left out, so that the values keep their shape.
+    """
+    most = max([value for _, value, _ in values if value is not None], default=0.0)
+    shown = [(value, label) for value, label in levels if value <= 2.5 * most] or list(levels[:1])
+    top = max([most, *(value for value, _ in shown)]) * 1.08 or 1.0
+    step = (WIDTH - LEFT - RIGHT) / max(len(values), 1)
+
+    def y(value: float) -> float:
+        return round(TOP + HEIGHT * (1 - value / top), 1)
+
+    numbers = [value for _, value, _ in values]
+    points = [
+        Point(
+            round(LEFT + step * (number + 0.5), 1),
+            None if value is None else y(value),
+            label,
+            text,
+            is_below=value is not None and _dips(numbers, number) and value > 0.15 * top,
+        )
+        for number, (label, value, text) in enumerate(values)
+    ]
+    runs: list[list[str]] = [[]]
+    for point in points:
+        if point.y is None:
+            runs.append([])
+        else:
+            runs[-1].append(f"{point.x},{point.y}")
+    return LineChart(
+        points, [" ".join(run) for run in runs if len(run) > 1], [Level(y(value), text) for value, text in shown]
+    )
+
+
+def _dips(values: Sequence[float | None], number: int) -> bool:
+    """Whether a value lies below what its neighbours come to on average: its lines leave upwards."""
+    beside = [
+        each for each in (*values[max(number - 1, 0) : number], *values[number + 1 : number + 2]) if each is not None
+    ]
+    value = values[number]
+    return bool(beside) and value is not None and value < sum(beside) / len(beside)
+
+
+def bar_chart(values: Sequence[tuple[str, int, str, bool]], left: int = 150) -> BarChart:
+    """A bar for each of (label, count, count as text, is marked); labels take `left` units of the width."""
+    most = max((count for _, count, _, _ in values), default=0) or 1
+    room = WIDTH - left - 52
+    bars = [
+        Bar(ROW * number, label, max(round(room * count / most, 1), 1.0 if count else 0.0), text, is_marked)
+        for number, (label, count, text, is_marked) in enumerate(values)
+    ]
+    return BarChart(bars, ROW * len(bars), left)

@@ -1,0 +1,69 @@
+"""What things are called in a close report, by the codes of the tables. In English, for those who run the programme.
+
+What a seller is told of the same things stands in `statement/words.py`.
+"""
+
+from collections.abc import Mapping
+
+OUTCOMES_OF_UNITS: Mapping[str, str] = {
+    "chargeable": "Chargeable",
+    "trial": "Free trial",
+    "opted_out": "Opted out",
+    "before_enrolment": "Before enrolment",
+    "never_enrolled": "Never enrolled",
+    "prime": "Seller-fulfilled Prime",
+    "platform_fulfilled": "Fulfilled by Amazon",
+    "void": "Withdrawn",
+    "unmatched": "Without an order",
+}
+
+OUTCOMES_OF_CONTACTS: Mapping[str, str] = {
+    **OUTCOMES_OF_UNITS,
+    "counted": "Counted",
+    "excluded_reason": "Reason not covered",
+    "before_order": "Before the order",
+}
+
+STANDINGS: Mapping[str, str] = {
+    "waived": "Waived",
+    "trial": "Trial only",
+    "none": "No charge line",
+}
+"""Where a seller stands that is in no tier."""
+
+GRANTS: Mapping[str, str] = {
+    "cpu_below": "Waived: few contacts",
+    "orders_in_quarter_below": "Waived: few orders",
+    "reward": "Reward",
+}
+
+CAUSES: Mapping[str, str] = {
+    "late_order_item": "orders came late",
+    "corrected_order_item": "orders were corrected",
+    "late_shipment": "shipments came late",
+    "corrected_shipment": "shipments were corrected",
+    "late_contact": "contacts came late",
+    "corrected_contact": "contacts were corrected",
+    "late_return": "returns came late",
+    "corrected_return": "returns were corrected",
+    "enrolment_changed": "enrolment changed",
+    "first_returns": "first returns of the marketplace",
+    "terms_repriced": "terms repriced",
+}
+"""Names of billing.late_causes."""
+
+EXCEPTIONS: Mapping[str, str] = {
+    "activation_repeated": "Activated while enrolled",
+    "activation_refused": "Activation refused",
+    "activation_late": "Activated later than an hour",
+    "deactivation_outside": "Deactivated while not enrolled",
+    "deactivation_late": "Deactivated later than an hour",
+    "eligibility_lost": "Eligibility lost, still enrolled",
+    "shipped_before_ordered": "Shipped before ordered",
+    "shipped_beyond_ordered": "Shipped more than ordered",
+    "order_items_disagree": "Items of an order disagree",
+    "contact_disagrees": "Contact disagrees with its item",
+    "no_returns_loaded": "Rewards need returns, none loaded",
+    "enrolment_backdated": "Enrolment changed after the close",
+}
+"""Kinds of audit.exceptions."""

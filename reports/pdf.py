@@ -1,0 +1,223 @@
+"""A page made into a PDF, by one of two engines behind one door.
+
+`plutoprint` is the default: fast, small files. `weasyprint-a` and `weasyprint-ua` (with the extra `archive`) make
+tagged files that meet PDF/A-3a or PDF/UA-1, for archives. None fetches anything: a page that asks for it is refused.
+The same page, fonts and versions give the same bytes.
+"""
+
+import io
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import NoReturn, Protocol
+
+from reports import fonts
+
+ENGINES = ("plutoprint", "weasyprint-a", "weasyprint-ua", "none")
+
+MARGINS = (16, 16, 18, 16)
+"""Millimetres: top, right, bottom, left; of every page."""
+
+
+class PdfError(Exception):
+    """A page that cannot be made into a PDF, or an engine that is not there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attachment:
+    """A file inside the PDF."""
+
+    name: str
+    media_type: str
+    content: bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """What becomes a PDF."""
+
+    html: str
+    language: str
+    """BCP 47; it chooses the fonts."""
+    title: str
+    foot: str
+    """At the foot of every page, on the left; the number of the page is on the right."""
+    dated: datetime
+    """The date in the file: of the data, never of the making. UTC."""
+    attachments: Sequence[Attachment] = ()
+
+
+class Engine(Protocol):
+    """Makes PDFs."""
+
+    label: str
+    """What the bytes depend on: engine, version, fonts."""
+
+    def pdf(self, document: Document) -> tuple[bytes, int]:
+        """The file, and how many characters of the page no font has. Raises `PdfError`."""
+        ...
+
+
+def engine(name: str, font_cache: Path) -> Engine | None:
+    """An engine of `ENGINES`, ready in this process; `none` makes no PDFs. Raises `PdfError` where it is not there."""
+    if name == "none":
+        return None
+    if name not in ENGINES:
+        raise PdfError(f"there is no PDF engine {name!r}; there are {', '.join(ENGINES)}")
+    try:
+        folder = fonts.configure(font_cache)
+        return PlutoPrint(folder) if name == "plutoprint" else WeasyPrint(folder, _VARIANTS[name])
+    except (ImportError, PackageNotFoundError, OSError) as error:
+        raise PdfError(f"the PDF engine {name} cannot be used: {error}{_HELP if name in _VARIANTS else ''}") from error
+
+
+def label(name: str) -> str:
+    """What the bytes of an engine's files depend on, without starting it; `none` where it makes none."""
+    if name == "none":
+        return name
+    if name not in ENGINES:
+        raise PdfError(f"there is no PDF engine {name!r}; there are {', '.join(ENGINES)}")
+    try:
+        return f"{name} {version(name.split('-', maxsplit=1)[0])}, pikepdf {version('pikepdf')}, {fonts.release()}"
+    except PackageNotFoundError as error:
+        raise PdfError(f"the PDF engine {name} is not installed{_HELP}") from error
+
+
+_VARIANTS: Mapping[str, str] = {"weasyprint-a": "pdf/a-3a", "weasyprint-ua": "pdf/ua-1"}
+_HELP = "; it is an extra: install csba-billing[archive], and Pango with the system's packages"
+
+
+def style(document: Document) -> str:
+    """What is of paper alone: fonts, margins, the foot. An engine puts it above the style of the page."""
+    names = ", ".join(f'"{family}"' for family in fonts.families(document.language))
+    foot = document.foot.replace("\\", "\\\\").replace('"', '\\"').replace("\n", " ")
+    margins = " ".join(f"{each}mm" for each in MARGINS)
+    box = f"font-family: {names}; font-size: 8pt; color: #454b52"
+    return f"""
+        @page {{
+            size: A4; margin: {margins}; font-family: {names};
+            @bottom-left {{ content: "{foot}"; {box} }}
+            @bottom-right {{ content: counter(page) " / " counter(pages); {box} }}
+        }}
+        html, body, svg, code {{ font-family: {names} !important; font-variant-ligatures: none !important;
+            font-variant-numeric: normal !important }}"""
+
+
+class PlutoPrint:
+    """Renders with PlutoBook; attachments are put in with pikepdf."""
+
+    def __init__(self, font_folder: Path) -> None:
+        import plutoprint
+
+        class Refusing(plutoprint.ResourceFetcher):
+            """Fetches nothing, and keeps what was asked for: the engine swallows the refusal."""
+
+            def __init__(self) -> None:
+                super().__init__()
+                self.asked: list[str] = []
+
+            def fetch_url(self, url: str) -> plutoprint.ResourceData:
+                self.asked.append(url)
+                raise PdfError(f"refused: {url[:80]}")
+
+        plutoprint.plutobook_set_fontconfig_path(font_folder)
+        self._engine, self._fetcher = plutoprint, Refusing
+        self.label = label("plutoprint")
+
+    def pdf(self, document: Document) -> tuple[bytes, int]:
+        """The file, and how many characters of the page no font has. Raises `PdfError`."""
+        html, missing = fonts.in_these_fonts(document.html)
+        engine, fetcher = self._engine, self._fetcher()
+        top, right, bottom, left = (each * engine.UNITS_MM for each in MARGINS)
+        book = engine.Book(engine.PAGE_SIZE_A4, engine.PageMargins(top, right, bottom, left))
+        book.custom_resource_fetcher = fetcher
+        stream = io.BytesIO()
+        try:
+            book.load_html(html, user_style=style(document), base_url="file:///")
+            book.set_metadata(engine.PDF_METADATA_TITLE, document.title)
+            dated = f"{document.dated:%Y-%m-%dT%H:%M:%SZ}"  # set after loading, which would put in the clock
+            book.set_metadata(engine.PDF_METADATA_CREATION_DATE, dated)
+            book.set_metadata(engine.PDF_METADATA_MODIFICATION_DATE, dated)
+            book.write_to_pdf_stream(stream)
+        except engine.Error as error:
+            raise PdfError(f"it cannot be laid out: {error}") from error
+        if fetcher.asked:
+            raise PdfError(f"it asks for {fetcher.asked[0][:80]!r}, and nothing may be fetched")
+        return _with_attachments(stream, document), missing
+
+
+def _with_attachments(stream: io.BytesIO, document: Document) -> bytes:
+    import pikepdf
+
+    with pikepdf.open(stream) as pdf:
+        pdf.Root.Lang = pikepdf.String(document.language)
+        pdf.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
+        for each in document.attachments:
+            content = pikepdf.AttachedFileSpec(
+                pdf,
+                each.content,
+                filename=each.name,
+                mime_type=each.media_type,
+                relationship=pikepdf.Name("/Data"),
+                creation_date=f"D:{document.dated:%Y%m%d%H%M%SZ}",
+                mod_date=f"D:{document.dated:%Y%m%d%H%M%SZ}",
+            )
+            pdf.attachments[each.name] = content
+        dated = f"D:{document.dated:%Y%m%d%H%M%SZ}"
+        pdf.docinfo["/CreationDate"] = pdf.docinfo["/ModDate"] = dated
+        whole = io.BytesIO()
+        pdf.save(whole, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.preserve)
+    return whole.getvalue()
+
+
+class WeasyPrint:
+    """Renders tagged files of a standard for archives; some thirty times as slow."""
+
+    def __init__(self, font_folder: Path, variant: str) -> None:
+        os.environ["FONTCONFIG_FILE"] = str(font_folder / "fonts.conf")
+        import weasyprint
+        from weasyprint.urls import FatalURLFetchingError, URLFetcher
+
+        class Refusing(URLFetcher):
+            """Fetches nothing, and keeps what was asked for: within SVG the engine swallows the refusal."""
+
+            asked: str | None = None
+
+            def fetch(self, url: str, headers: object = None) -> NoReturn:  # noqa: ARG002 - the engine's signature
+                self.asked = self.asked or url
+                raise FatalURLFetchingError(url)
+
+        self._engine, self._fetcher, self._refused = weasyprint, Refusing, FatalURLFetchingError
+        self._variant = variant
+        self.label = label(next(name for name in _VARIANTS if _VARIANTS[name] == variant))
+
+    def pdf(self, document: Document) -> tuple[bytes, int]:
+        """The file, and how many characters of the page no font has. Raises `PdfError`."""
+        html, missing = fonts.in_these_fonts(document.html)
+        engine, fetcher = self._engine, self._fetcher()
+        content = b""
+        try:
+            content = engine.HTML(string=html, url_fetcher=fetcher, base_url="file:///").write_pdf(
+                stylesheets=[engine.CSS(string=style(document), url_fetcher=fetcher)],
+                attachments=[
+                    engine.Attachment(
+                        string=each.content,
+                        name=each.name,
+                        created=document.dated,
+                        modified=document.dated,
+                        relationship="Data",
+                        url_fetcher=fetcher,
+                    )
+                    for each in document.attachments
+                ],
+                pdf_variant=self._variant,
+                pdf_tags=True,
+            )
+        except self._refused as error:
+            fetcher.asked = fetcher.asked or str(error)
+        if fetcher.asked:
+            raise PdfError(f"it asks for {fetcher.asked[:80]!r}, and nothing may be fetched")
+        return content, missing
