@@ -64,6 +64,7 @@ class Language:
         self.texts = _catalogue(tag)
         self.amount = lru_cache(_REMEMBERED)(self._amount)
         self.figure = lru_cache(_REMEMBERED)(self._figure)
+        self.number = lru_cache(_REMEMBERED)(self._number)
         self.whole = lru_cache(_REMEMBERED)(self._whole)
         self.bound = lru_cache(_REMEMBERED)(self._bound)
         self.day = lru_cache(_REMEMBERED)(self._day)
@@ -103,13 +104,10 @@ class Language:
     def per_cent(self, hundredths: Decimal, *, at_least: int = 0) -> str:
         """A number of hundredths as a percentage."""
         before, after = self._percent_sign
-        return f"{before}{self._number(hundredths, at_least)}{after}"
+        return f"{before}{self.number(hundredths, at_least)}{after}"
 
-    def number(self, value: Decimal, *, at_least: int = 0) -> str:
-        """A decimal in full."""
-        return self._number(value, at_least)
-
-    def _number(self, value: Decimal, at_least: int) -> str:
+    def _number(self, value: Decimal, at_least: int = 0) -> str:
+        """A decimal in full, with so many decimals at least."""
         if value == 0:
             value = Decimal(0)
         pattern = self._patterns[min(at_least, 3)]

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import NoReturn, Protocol
 
 from reports import fonts
+from reports.attaching import Attachment, UnexpectedPdfError, with_attachments
 
 ENGINES = ("plutoprint", "weasyprint-a", "weasyprint-ua", "none")
 
@@ -24,15 +25,6 @@ MARGINS = (16, 16, 18, 16)
 
 class PdfError(Exception):
     """A page that cannot be made into a PDF, or an engine that is not there."""
-
-
-@dataclass(frozen=True, slots=True)
-class Attachment:
-    """A file inside the PDF."""
-
-    name: str
-    media_type: str
-    content: bytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +99,7 @@ def style(document: Document) -> str:
 
 
 class PlutoPrint:
-    """Renders with PlutoBook; attachments are put in with pikepdf."""
+    """Renders with PlutoBook; files are put in by `attaching`."""
 
     def __init__(self, font_folder: Path) -> None:
         import plutoprint
@@ -125,6 +117,7 @@ class PlutoPrint:
 
         plutoprint.plutobook_set_fontconfig_path(font_folder)
         self._engine, self._fetcher = plutoprint, Refusing
+        self._producer = f"PlutoPrint {plutoprint.__version__}"
         self.label = label("plutoprint")
 
     def pdf(self, document: Document) -> tuple[bytes, int]:
@@ -137,7 +130,6 @@ class PlutoPrint:
         stream = io.BytesIO()
         try:
             book.load_html(html, user_style=style(document), base_url="file:///")
-            book.set_metadata(engine.PDF_METADATA_TITLE, document.title)
             dated = f"{document.dated:%Y-%m-%dT%H:%M:%SZ}"  # set after loading, which would put in the clock
             book.set_metadata(engine.PDF_METADATA_CREATION_DATE, dated)
             book.set_metadata(engine.PDF_METADATA_MODIFICATION_DATE, dated)
@@ -146,31 +138,18 @@ class PlutoPrint:
             raise PdfError(f"it cannot be laid out: {error}") from error
         if fetcher.asked:
             raise PdfError(f"it asks for {fetcher.asked[0][:80]!r}, and nothing may be fetched")
-        return _with_attachments(stream, document), missing
-
-
-def _with_attachments(stream: io.BytesIO, document: Document) -> bytes:
-    import pikepdf
-
-    with pikepdf.open(stream) as pdf:
-        pdf.Root.Lang = pikepdf.String(document.language)
-        pdf.Root.ViewerPreferences = pikepdf.Dictionary(DisplayDocTitle=True)
-        for each in document.attachments:
-            content = pikepdf.AttachedFileSpec(
-                pdf,
-                each.content,
-                filename=each.name,
-                mime_type=each.media_type,
-                relationship=pikepdf.Name("/Data"),
-                creation_date=f"D:{document.dated:%Y%m%d%H%M%SZ}",
-                mod_date=f"D:{document.dated:%Y%m%d%H%M%SZ}",
+        try:
+            content = with_attachments(
+                stream.getvalue(),
+                document.attachments,
+                title=document.title,
+                producer=self._producer,
+                language=document.language,
+                dated=document.dated,
             )
-            pdf.attachments[each.name] = content
-        dated = f"D:{document.dated:%Y%m%d%H%M%SZ}"
-        pdf.docinfo["/CreationDate"] = pdf.docinfo["/ModDate"] = dated
-        whole = io.BytesIO()
-        pdf.save(whole, deterministic_id=True, object_stream_mode=pikepdf.ObjectStreamMode.preserve)
-    return whole.getvalue()
+        except UnexpectedPdfError as error:
+            raise PdfError(f"the engine made a PDF of another build: {error}") from error
+        return content, missing
 
 
 class WeasyPrint:

@@ -14,7 +14,7 @@ COLUMNS = (
     *("units", "outcome", "reason", "terms_id"),
 )
 
-LIVE = ("=", "+", "-", "@", "\t", "\r", "＝", "＋", "－", "＠")
+LIVE = frozenset("=+-@\t\r＝＋－＠")
 """How a cell begins that a spreadsheet would take for a formula."""
 
 
@@ -43,5 +43,6 @@ def make_lines(name: str, lines: Iterable[UnitLine], why: Callable[[str], str]) 
 
 
 def _harmless(text: str) -> str:
-    text = printable(text)
-    return f"'{text}" if text.startswith(LIVE) else text
+    if not text.isprintable():
+        text = printable(text)
+    return f"'{text}" if text[:1] in LIVE else text

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from reports import pdf
+from reports.attaching import Attachment
 from reports.language import language_of
 from reports.statement.names import Names
 from reports.statement.pages import statement_page
@@ -84,7 +85,7 @@ def _document(job: Job, html: str, data: bytes) -> pdf.Document:
         foot=f"{draft}{it.statement_id}",
         dated=it.period.ends_at,
         attachments=[
-            pdf.Attachment(job.names.json, "application/json", data),
-            pdf.Attachment(job.names.csv, "text/csv", job.lines),
+            Attachment(job.names.json, "application/json", data),
+            Attachment(job.names.csv, "text/csv", job.lines),
         ],
     )

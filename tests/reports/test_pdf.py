@@ -13,6 +13,7 @@ import pytest
 from house import FONTS
 
 from reports import fonts, pdf
+from reports.attaching import Attachment, UnexpectedPdfError, with_attachments
 
 pytestmark = pytest.mark.filterwarnings("ignore:.*sRGB2014.icc:pytest.PytestUnraisableExceptionWarning")
 """WeasyPrint leaves the file of its colour profile open."""
@@ -24,8 +25,8 @@ DOCUMENT = pdf.Document(
     foot='ENTWURF "1" \\ 2',
     dated=datetime(2026, 11, 1, 7),
     attachments=(
-        pdf.Attachment("data.json", "application/json", b'{"total": "1.50"}'),
-        pdf.Attachment("lines.csv", "text/csv", b"a,b\r\n" * 5000),
+        Attachment("data.json", "application/json", b'{"total": "1.50"}'),
+        Attachment("lines.csv", "text/csv", b"a,b\r\n" * 5000),
     ),
 )
 
@@ -59,6 +60,7 @@ def test_its_text_is_what_the_page_says(engine: pdf.Engine) -> None:
 
 def test_it_carries_title_language_date_and_files(engine: pdf.Engine) -> None:
     with pikepdf.open(io.BytesIO(engine.pdf(DOCUMENT)[0])) as found:
+        assert found.check_pdf_syntax() == []
         assert str(found.Root.Lang) == "de"
         found_files = {name: found.attachments[name].get_file().read_bytes() for name in found.attachments}
         assert found_files == {each.name: each.content for each in DOCUMENT.attachments}
@@ -127,3 +129,13 @@ def test_an_engine_that_is_none() -> None:
     for function in (lambda: pdf.engine("latex", FONTS), lambda: pdf.label("latex")):
         with pytest.raises(pdf.PdfError, match="latex"):
             function()
+
+
+def test_a_pdf_of_another_build_gets_no_files() -> None:
+    whole = io.BytesIO()
+    with pikepdf.new() as other:
+        other.add_blank_page()
+        other.save(whole)
+    for content in (whole.getvalue(), b"%PDF-1.7 cut short", b""):
+        with pytest.raises(UnexpectedPdfError):
+            with_attachments(content, (), title="", producer="", language="de", dated=DOCUMENT.dated)
