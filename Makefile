@@ -26,6 +26,7 @@ prove: $(READY)  ## the full proofs, hundreds of worlds and kills; writes docs/p
 
 bench: $(READY)  ## what is measured, against what: bench/README.md
 	@$(BIN)/python bench/run.py
+	@$(BIN)/python bench/statements.py
 
 dagster: $(READY)  ## Dagster's page, on CSBA_HOME
 	@DAGSTER_HOME="$$($(BIN)/python -c 'from assets.settings import settings; from pipelines.running import dagster_home; \
