@@ -336,10 +336,12 @@ def _run(
     *,
     reprice: bool = False,
 ) -> int:
+    from pipelines.press import press_of
     from pipelines.summary import show_run
 
     started = time.monotonic()
     listed = _listed(places, marketplaces)
+    press_of(places).must_be_there()
     report = _bring_up_to_date(console, warehouse, places, periods, listed, marketplaces, reprice=reprice)
     for mistake in report.refused_terms:
         _complain(f"{mistake}; the other marketplaces are billed")
@@ -425,6 +427,7 @@ def _close(
     from reports.statement import write_statements
 
     listed = _listed(places, marketplaces)
+    press_of(places).must_be_there()
     try:
         due, already = to_close(warehouse, period, listed, marketplaces, _now())
     except CloseError as error:

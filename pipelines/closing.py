@@ -5,6 +5,7 @@ is shown is what is frozen. A close writes `billing.closes` and everything that 
 """
 
 import json
+import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -163,6 +164,7 @@ def close(
         name = marketplace.marketplace_id
         written, folder = make_final(con, period, name, settings.statements, press, warehouse.on_statements)
         if written.broken:
+            shutil.rmtree(folder)
             raise CloseError("\n".join(written.broken))
         manifests[name] = (folder / MANIFEST).read_text(encoding="utf-8")
         _gather_pages(warehouse, period, name, folder, json.loads(manifests[name]))

@@ -16,7 +16,7 @@ from assets.tables import create, set_scope, step_of
 from assets.warehouse import Warehouse
 from pipelines.closing import CloseError, close, to_close
 from pipelines.press import press_of
-from reports.close_report import write_close_reports
+from reports.close_report import report_page, write_close_reports
 from reports.pdf import PdfError
 from reports.statement import write_statements
 
@@ -117,7 +117,13 @@ def reports_close_reports(
     selection: Selection,
 ) -> dg.MaterializeResult:
     """Write the close report of a period anew."""
-    scope = _in_scope(context, warehouse, settings, selection)
+    closed = {(row["period"], row["marketplace_id"]) for row in warehouse.rows("from billing.closes")}
+    scope = [
+        pair
+        for pair in _in_scope(context, warehouse, settings, selection)
+        # what was signed stays as it was signed
+        if pair not in closed or not report_page(settings.close_reports, *pair).exists()
+    ]
     for table in step_of("billing.journal"):  # made by the first close; a report before it finds no entry
         create(warehouse.con, table)
     pages = write_close_reports(warehouse.con, scope, settings.close_reports)

@@ -162,6 +162,9 @@ def _run_once(
     )
     if result.success:
         return frozenset(), None, set()
+    failures = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    if any(error is not None and error.cls_name == dg.DagsterExecutionInterruptedError.__name__ for error in failures):
+        raise KeyboardInterrupt  # whoever ends a command ends all of it, not one month
     reasons = warehouse.failures[already:]
     if not reasons:
         reasons = [_reason(event) for event in result.all_events if event.is_step_failure]

@@ -11,6 +11,8 @@ WIDTH = 420
 LEFT, RIGHT = 40, 6
 TOP, HEIGHT, BELOW = 16, 130, 20
 ROW, BAR = 22, 12
+APART = 13
+"""Between two labels, one above the other."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,9 +104,17 @@ def line_chart(values: Sequence[tuple[str, float | None, str]], levels: Sequence
             runs.append([])
         else:
             runs[-1].append(f"{point.x},{point.y}")
-    return LineChart(
-        points, [" ".join(run) for run in runs if len(run) > 1], [Level(y(value), text) for value, text in shown]
-    )
+    unbroken = [" ".join(run) for run in runs if len(run) > 1]
+    return LineChart(points, unbroken, _labelled([Level(y(value), text) for value, text in shown]))
+
+
+def _labelled(levels: Sequence[Level]) -> list[Level]:
+    """The same, without the labels that would lie on another."""
+    found: list[Level] = []
+    for level in levels:
+        is_free = all(abs(level.y - other.y) >= APART for other in found if other.label)
+        found.append(level if is_free else Level(level.y, ""))
+    return found
 
 
 def _dips(values: Sequence[float | None], number: int) -> bool:

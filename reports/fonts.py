@@ -15,6 +15,7 @@ from importlib.metadata import version
 from importlib.resources import as_file, files
 from pathlib import Path
 from typing import Any
+from xml.sax.saxutils import escape
 
 from fontTools.ttLib import TTFont
 
@@ -45,7 +46,7 @@ MISSING = "\N{GETA MARK}"
 
 CONFIGURATION = """<?xml version="1.0"?>
 <!DOCTYPE fontconfig SYSTEM "urn:fontconfig:fonts.dtd">
-<fontconfig><dir prefix="cwd">{folder}</dir><cachedir>{folder}/cache</cachedir></fontconfig>
+<fontconfig><dir>{folder}</dir><cachedir>{folder}/cache</cachedir></fontconfig>
 """
 
 
@@ -72,9 +73,9 @@ def configure(folder: Path) -> Path:
             path = place / f"{family.replace(' ', '')}-{weight}.ttf"
             if not path.exists():
                 _write(path, _instance(family, source, weight))
-    configuration = place / "fonts.conf"
-    if not configuration.exists():
-        _write(configuration, CONFIGURATION.format(folder=place).encode())
+    configuration, text = place / "fonts.conf", CONFIGURATION.format(folder=escape(str(place))).encode()
+    if not configuration.exists() or configuration.read_bytes() != text:  # a home may have been moved
+        _write(configuration, text)
     return place
 
 

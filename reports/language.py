@@ -131,7 +131,8 @@ class Language:
 
     def _short_month(self, period: str) -> str:
         """A billing period in few letters: `Oct`."""
-        return format_date(_first_day(period), "LLL", locale=self.locale)
+        # not through a pattern: Babel's stand-alone names of Italian turn into those of whichever language came before
+        return self.locale.months["format"]["abbreviated"][_first_day(period).month]
 
     def date(self, day: date) -> str:
         """A calendar day: `1 October 2026`."""

@@ -72,10 +72,12 @@ def label(name: str) -> str:
         return name
     if name not in ENGINES:
         raise PdfError(f"there is no PDF engine {name!r}; there are {', '.join(ENGINES)}")
+    packages = ("plutoprint",) if name == "plutoprint" else ("weasyprint", "pydyf")
     try:
-        return f"{name} {version(name.split('-', maxsplit=1)[0])}, pikepdf {version('pikepdf')}, {fonts.release()}"
+        made_by = ", ".join(f"{package} {version(package)}" for package in packages)
     except PackageNotFoundError as error:
-        raise PdfError(f"the PDF engine {name} is not installed{_HELP}") from error
+        raise PdfError(f"the PDF engine {name} is not installed{_HELP if name in _VARIANTS else ''}") from error
+    return f"{name}: {made_by}, {fonts.release()}"
 
 
 _VARIANTS: Mapping[str, str] = {"weasyprint-a": "pdf/a-3a", "weasyprint-ua": "pdf/ua-1"}

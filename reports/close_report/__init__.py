@@ -6,6 +6,6 @@ of them), `forms` and `words` (what figures look like, and what things are calle
 and shown side by side.
 """
 
-from reports.close_report.writing import write_close_reports
+from reports.close_report.writing import report_page, write_close_reports
 
-__all__ = ["write_close_reports"]
+__all__ = ["report_page", "write_close_reports"]

@@ -35,7 +35,7 @@ def write_close_reports(con: duckdb.DuckDBPyConnection, scope: Sequence[tuple[st
             raise ValueError(f"{period!r} is no billing period, such as 2026-10")
     written = []
     for period, marketplace_id in dict.fromkeys(scope):
-        page = folder / period / f"{folder_name(marketplace_id)}.html"
+        page = report_page(folder, period, marketplace_id)
         fresh = page.with_name(f".{page.name}.new")
         if not is_there(con, period, marketplace_id):
             page.unlink(missing_ok=True)
@@ -47,6 +47,11 @@ def write_close_reports(con: duckdb.DuckDBPyConnection, scope: Sequence[tuple[st
         fresh.replace(page)
         written.append(page)
     return written
+
+
+def report_page(folder: Path, period: str, marketplace_id: str) -> Path:
+    """Where the page of a period and marketplace lies."""
+    return folder / period / f"{folder_name(marketplace_id)}.html"
 
 
 @cache

@@ -36,6 +36,10 @@ class Press:
         """What the bytes depend on, beside a statement's facts. Raises `pdf.PdfError`."""
         return f"{self.code_version}, {pdf.label(self.pdf)}"
 
+    def must_be_there(self) -> None:
+        """Raise `pdf.PdfError` where the engine is not there, before anything is done for it."""
+        pdf.label(self.pdf)
+
 
 class Job(NamedTuple):
     """A statement to be made."""

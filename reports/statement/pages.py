@@ -115,7 +115,7 @@ def statement_page(it: View, names: Names, data_sha256: str, *, has_pdf: bool) -
 
 
 def _months_chart(it: View, say: Words, language: Language) -> charts.LineChart | None:
-    """Contacts per unit of twelve months against the bounds of the last terms; none unless two months are known."""
+    """Contacts per unit of twelve months against the bounds of tiers and waivers; none unless two months are known."""
     known = [month for month in it.months if month.units]
     if len(known) < 2:
         return None
@@ -127,9 +127,7 @@ def _months_chart(it: View, say: Words, language: Language) -> charts.LineChart 
         )
         for month, (short, _, figure) in zip(it.months, say.months, strict=True)
     ]
-    tiers = it.terms[-1].tiers if it.terms else ()
-    levels = [(float(tier.up_to), language.bound(tier.up_to)) for tier in tiers if tier.up_to is not None]
-    return charts.line_chart(values, levels)
+    return charts.line_chart(values, [(float(bound), language.bound(bound)) for bound in say.bounds])
 
 
 def index_page(index: Index) -> str:

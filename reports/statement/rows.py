@@ -216,6 +216,7 @@ class UnitLine(NamedTuple):
     quantity: int
     outcome: str
     terms_id: str | None
+    is_tracking_valid: bool | None
 
 
 @dataclass(frozen=True)
@@ -303,7 +304,8 @@ where period between $first_period and $period and marketplace_id = $marketplace
 order by seller_id, period"""
 
 UNIT_LINES = f"""
-select seller_id, shipment_id, order_id, order_item_id, sku, purchased_at, shipped_at, quantity, outcome, terms_id
+select seller_id, shipment_id, order_id, order_item_id, sku, purchased_at, shipped_at, quantity, outcome, terms_id,
+       is_tracking_valid
 from core.units
 where period = $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
 order by seller_id, shipped_at, shipment_id, order_item_id"""

@@ -24,7 +24,7 @@ def N_(message: str) -> str:  # noqa: N802 - the usual name of what marks a mess
 OUTCOMES_OF_UNITS: Mapping[str, tuple[str, str]] = {
     "chargeable": (
         N_("Chargeable"),
-        N_("Ordered while you were enrolled and shipped after your free trial: charged by tier."),
+        N_("Ordered while you were enrolled and not shipped in your free trial: charged as the lines below say."),
     ),
     "trial": (
         N_("Free trial"),
@@ -282,10 +282,6 @@ class Words:
             return outcome, number, ""
         name, why = outcomes[outcome]
         return self._(name), number, self._(why)
-
-    def why(self, outcome: str) -> str:
-        """Why a unit of an outcome is charged or not."""
-        return self._(OUTCOMES_OF_UNITS[outcome][1]) if outcome in OUTCOMES_OF_UNITS else ""
 
     @cached_property
     def cpu_undefined(self) -> str:

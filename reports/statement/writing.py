@@ -12,8 +12,10 @@ import json
 import os
 import re
 import shutil
+from collections import deque
 from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from itertools import islice
@@ -298,8 +300,12 @@ class _Staff:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
+            self._pool = None
 
     def make(self, jobs: Iterator[Job], folder: Path) -> Iterator[workers.Result]:
         """Write the files of each job, and say what came of it; in the order of the jobs."""
@@ -312,15 +318,46 @@ class _Staff:
             for job in jobs:
                 yield workers.write(self._maker, job, folder)
             return
+        waiting: deque[tuple[list[Job], Future[list[workers.Result]]]] = deque()
+        try:
+            for batch in _batches(first, jobs):
+                waiting.append((batch, self._submit(batch, folder, number)))
+                if len(waiting) > 3 * number:
+                    yield from self._results(waiting, folder, number)
+            while waiting:
+                yield from self._results(waiting, folder, number)
+        except BaseException:
+            self._end()  # nobody writes into the folder while it is removed
+            raise
+
+    def _submit(self, batch: list[Job], folder: Path, number: int) -> Future[list[workers.Result]]:
         if self._pool is None:
             self._pool = workers.pool(self.press, number)
-        waiting: list[Future[list[workers.Result]]] = []
-        for batch in _batches(first, jobs):
-            waiting.append(self._pool.submit(workers.write_all, batch, str(folder)))
-            if len(waiting) > 3 * number:
-                yield from waiting.pop(0).result()
-        for future in waiting:
-            yield from future.result()
+        return self._pool.submit(workers.write_all, batch, str(folder))
+
+    def _results(
+        self, waiting: deque[tuple[list[Job], Future[list[workers.Result]]]], folder: Path, number: int
+    ) -> list[workers.Result]:
+        """Those of the batch that waits longest. A process that died takes all that wait with it: they are made anew,
+        this batch a statement at a time, so that the one at fault is known."""
+        batch, future = waiting.popleft()
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            self._end()
+        found = []
+        for job in batch:
+            try:
+                found += self._submit([job], folder, number).result()
+            except BrokenProcessPool:
+                self._end()
+                found.append(workers.Result(job.view.statement_id, {}, 0, "the process that made it died"))
+                for name in job.names:
+                    (folder / name).unlink(missing_ok=True)
+        again = [(each, self._submit(each, folder, number)) for each, _ in waiting]
+        waiting.clear()
+        waiting.extend(again)
+        return found
 
 
 def _batches(first: Iterable[Job], rest: Iterator[Job]) -> Iterator[list[Job]]:
@@ -351,9 +388,17 @@ def _take_over(files: Mapping[str, str], old: Path, fresh: Path) -> bool:
         if not _is(old / name, sha256):
             return False
     for name in files:
-        with suppress(FileExistsError):
-            os.link(old / name, fresh / name)
+        if not (fresh / name).exists():
+            _link(old / name, fresh / name)
     return True
+
+
+def _link(path: Path, other: Path) -> None:
+    """The same file under another name; a copy where the file system has no links."""
+    try:
+        os.link(path, other)
+    except OSError:
+        shutil.copyfile(path, other)
 
 
 def _is(path: Path, sha256: str) -> bool:
@@ -411,14 +456,17 @@ def _put_back(
                 result = cursor.execute(KEPT_PAGES, {"period": period, "marketplace_id": marketplace_id})
                 while batch := result.fetchmany(BATCH):
                     for html_name, html, json_name, shown in batch:
-                        (fresh / html_name).write_bytes(html.encode())
-                        if json_name is not None:
-                            (fresh / json_name).write_bytes(shown.encode())
+                        for name, text in ((html_name, html), (json_name, shown)):
+                            if name is not None and not (fresh / name).exists():
+                                (fresh / name).write_bytes(text.encode())
             (fresh / MANIFEST).write_text(manifest, encoding="utf-8")
             lost = [name for name, sha256 in wanted.items() if not _is(fresh / name, sha256)]
-    finally:
-        if waiting.exists():
-            shutil.rmtree(waiting)
+    except BaseException:
+        if waiting.exists() and not made.exists():
+            waiting.rename(made)  # it may hold the only copies
+        raise
+    if waiting.exists():
+        shutil.rmtree(waiting)
     return [f"{target / name}" for name in lost]
 
 

@@ -78,4 +78,5 @@ def test_bounds_and_decimals_lose_nothing():
 
 def test_what_cannot_be_read_is_replaced():
     assert printable("a\x00b\u2028c\x1bd") == "a\ufffdb\ufffdc\ufffdd"
+    assert printable("ก็็็็็็") == "ก็็็็\ufffd\ufffd", "towers of marks"
     assert printable("山田 \u202e Müller 🙂") == "山田 \u202e Müller 🙂"

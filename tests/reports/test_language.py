@@ -131,6 +131,14 @@ def test_figures_as_each_language_writes_them(tag, amount, bound, share, month, 
     assert tuple(each.replace("\N{NO-BREAK SPACE}", " ") for each in found) == said
 
 
+@pytest.mark.parametrize("before", LANGUAGES)
+def test_no_language_takes_words_from_another(before: str) -> None:
+    months = {"en": "Sept", "de": "Sept", "it": "set", "ja": "9月", "zh-Hans": "9月"}
+    Language(before).short_month("2026-09")
+    for tag in LANGUAGES:
+        assert Language(tag).short_month("2026-09").rstrip(".") == months[tag]
+
+
 def test_no_figure_is_rounded() -> None:
     for tag in LANGUAGES:
         language = Language(tag)

@@ -17,7 +17,7 @@ PAYLOADS = SHARED_DATA / "hostile" / "payloads"
 
 def line(text: str) -> UnitLine:
     return UnitLine(
-        text, text, text, text, datetime(2026, 9, 1), datetime(2026, 10, 3, 12, 0, 5), 2, "chargeable", text
+        text, text, text, text, datetime(2026, 9, 1), datetime(2026, 10, 3, 12, 0, 5), 2, "chargeable", text, True
     )
 
 
@@ -26,12 +26,27 @@ def read(content: bytes) -> list[list[str]]:
 
 
 def test_a_row_for_each_line_in_order() -> None:
-    lines = [UnitLine("P1", "O", "1", None, datetime(2026, 9, 1), datetime(2026, 10, 3), 3, "void", None), line("b")]
+    lines = [
+        UnitLine("P1", "O", "1", None, datetime(2026, 9, 1), datetime(2026, 10, 3), 3, "void", None, None),
+        line("b"),
+    ]
     content, file = make_lines("lines.csv", lines, str.upper)
     assert read(content) == [
         list(COLUMNS),
-        ["P1", "O", "1", "", "2026-09-01T00:00:00Z", "2026-10-03T00:00:00Z", "3", "void", "VOID", ""],
-        ["b", "b", "b", "b", "2026-09-01T00:00:00Z", "2026-10-03T12:00:05Z", "2", "chargeable", "CHARGEABLE", "b"],
+        ["P1", "O", "1", "", "2026-09-01T00:00:00Z", "2026-10-03T00:00:00Z", "3", "void", "VOID", "", ""],
+        [
+            "b",
+            "b",
+            "b",
+            "b",
+            "2026-09-01T00:00:00Z",
+            "2026-10-03T12:00:05Z",
+            "2",
+            "chargeable",
+            "CHARGEABLE",
+            "b",
+            "true",
+        ],
     ]
     assert file == ("lines.csv", 2, hashlib.sha256(content).hexdigest())
     assert content.startswith(b"\xef\xbb\xbf"), "spreadsheets know its alphabet"
@@ -48,11 +63,30 @@ def assert_harmless(texts: list[str]) -> None:
     assert len(rows) == len(texts) + 1
     for row in rows:
         assert len(row) == len(COLUMNS)
-        assert not [cell for cell in row if cell[:1] in LIVE], row
+        parts = [part.strip(" \u200b") for cell in row for part in cell.split(";")]
+        assert not [part for part in parts if part[:1] in LIVE], row
 
 
 @pytest.mark.parametrize(
-    "text", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", "\r=1", "＝1", '"=1', "a,b", 'a"b', "a\nb", "'=1"]
+    "text",
+    [
+        "=1+1",
+        "+1",
+        "-1",
+        "@SUM(A1)",
+        "\t=1",
+        "\r=1",
+        "＝1",
+        '"=1',
+        "a,b",
+        'a"b',
+        "a\nb",
+        "a;=1",
+        "a; =1;-2",
+        " =1",
+        "\u200b=1",
+        "'=1",
+    ],
 )
 def test_no_cell_is_live(text: str) -> None:
     assert_harmless([text])

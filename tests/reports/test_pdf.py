@@ -1,10 +1,12 @@
 """PDFs: text that can be searched, files inside, nothing fetched, the same bytes anywhere; by either engine."""
 
 import io
+import re
 import subprocess
 import sys
 from dataclasses import replace
 from datetime import datetime
+from importlib.metadata import requires
 from pathlib import Path
 
 import pikepdf
@@ -112,7 +114,7 @@ def test_characters_that_no_font_has_are_marked_and_counted(engine: pdf.Engine) 
 
 
 def test_the_same_bytes_in_another_process_and_font_cache(engine: pdf.Engine, tmp_path: Path) -> None:
-    name = engine.label.split()[0]
+    name = engine.label.split(":")[0]
     code = (
         "import sys; from pathlib import Path; from reports import pdf; sys.path.insert(0, sys.argv[1]);"
         "from test_pdf import DOCUMENT;"
@@ -139,3 +141,25 @@ def test_a_pdf_of_another_build_gets_no_files() -> None:
     for content in (whole.getvalue(), b"%PDF-1.7 cut short", b""):
         with pytest.raises(UnexpectedPdfError):
             with_attachments(content, (), title="", producer="", language="de", dated=DOCUMENT.dated)
+
+
+def test_a_moved_cache_of_fonts_is_found(tmp_path: Path) -> None:
+    first, second = tmp_path / "a & b", tmp_path / "moved"
+    fonts.configure(first)
+    first.rename(second)
+    code = (
+        "import sys; from pathlib import Path; from reports import pdf; sys.path.insert(0, sys.argv[1]);"
+        "from test_pdf import DOCUMENT;"
+        "sys.stdout.buffer.write(pdf.engine('plutoprint', Path(sys.argv[2])).pdf(DOCUMENT)[0])"
+    )
+    for place in (second, tmp_path / "c & d"):
+        command = [sys.executable, "-c", code, str(Path(__file__).parent), str(place)]
+        environment = {"PYTHONPATH": str(Path(__file__).parents[1])}
+        found = subprocess.run(command, capture_output=True, env=environment, check=True).stdout
+        assert found == pdf.engine("plutoprint", FONTS).pdf(DOCUMENT)[0]
+
+
+def test_what_an_engine_needs_is_installed_with_the_program() -> None:
+    needs = {re.split(r"[<>=;\\[ ]", each)[0] for each in requires("csba-billing") or () if "extra ==" not in each}
+    named = {part.split()[0] for part in pdf.label("plutoprint").partition(": ")[2].split(", ")}
+    assert named <= needs

@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import re
+import signal
 from base64 import b64encode
 from dataclasses import replace
 
@@ -398,7 +400,7 @@ def test_the_manifest_lists_every_file_with_its_hash(books, tmp_path):
     found = content(tmp_path / PERIOD / US)
     manifest = json.loads(found.pop("manifest.json"))
     assert files_of(manifest) == {name: hashlib.sha256(each).hexdigest() for name, each in found.items()}
-    assert manifest["made_with"].startswith("test, plutoprint ")
+    assert manifest["made_with"].startswith("test, plutoprint: plutoprint ")
     data = json.loads(found[file_names("S1").json])
     assert data["unit_lines"]["sha256"] == hashlib.sha256(found[file_names("S1").csv]).hexdigest()
     assert hashlib.sha256(found[file_names("S1").json]).hexdigest() in found[HTML("S1")].decode()
@@ -435,3 +437,34 @@ def test_a_seller_with_very_many_unit_lines(books, tmp_path):
     assert found[names.csv].count(b"\r\n") == number + 4 + 1
     assert len(found[names.html]) < 40_000
     assert len(found[names.pdf]) < 2_000_000
+
+
+class Poison(str):
+    """A name that kills whoever unpickles it in another process."""
+
+    def __reduce__(self):
+        return _die, (os.getpid(), str(self))
+
+
+def _die(home, text):
+    if os.getpid() != home:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return text
+
+
+def test_a_statement_that_kills_its_process_is_named_and_stops_no_other(books, tmp_path, monkeypatch):
+    books.usual_terms()
+    for number in range(70):
+        books.usual_seller(f"S{number}")
+    make = writing._job
+
+    def poisoned(rows, setting):
+        job = make(rows, setting)
+        return job._replace(json=Poison(job.json)) if rows.statement.seller_id == "S5" else job
+
+    monkeypatch.setattr(writing, "_job", poisoned)
+    found = write_statements(books.con, [(PERIOD, US)], tmp_path, replace(PRESS_WITHOUT_PDF, workers=2))
+    assert (found.statements, found.made) == (70, 69)
+    (said,) = found.broken
+    assert said.endswith("the process that made it died")
+    assert set(pages(tmp_path)) == {"index.html", *(HTML(f"S{number}") for number in range(70) if number != 5)}
