@@ -386,10 +386,7 @@ def _bring_up_to_date(
     with _progress(console) as bar:
         task = bar.add_task(_shown(periods), total=None)
 
-        def show_statements(done: int, total: int) -> None:
-            bar.update(task, description="statements", completed=done, total=total)
-
-        warehouse.on_statements = show_statements
+        _show_statements(warehouse, bar)
 
         def show(period: str, step: str, done: int, total: int) -> None:
             everything = total * len(periods)
@@ -456,20 +453,32 @@ def _close(
         console.print("Nothing was closed.")
         return 0
     cards, _ = terms_for_a_run(warehouse.con, places.terms, listed)
-    close(
-        warehouse,
-        places,
-        period,
-        [listed[name] for name in due],
-        {card.marketplace_id: card for card in cards},
-        by=by,
-        now=_now(),
-        press=press_of(places),
-    )
+    with _progress(console) as bar:
+        _show_statements(warehouse, bar)
+        close(
+            warehouse,
+            places,
+            period,
+            [listed[name] for name in due],
+            {card.marketplace_id: card for card in cards},
+            by=by,
+            now=_now(),
+            press=press_of(places),
+        )
     show_close(console, warehouse, period, due)
     console.print(f"The final statements lie in {places.statements / period}", soft_wrap=True)
     console.print(f"The close report lies in {places.close_reports / period}", soft_wrap=True)
     return 0
+
+
+def _show_statements(warehouse: "Warehouse", bar: "Progress") -> None:
+    """Let the bar tell of statements while they are made."""
+    task = bar.add_task("statements", total=None, visible=False)
+
+    def show(done: int, total: int) -> None:
+        bar.update(task, completed=done, total=total, visible=done < total)
+
+    warehouse.on_statements = show
 
 
 @contextmanager

@@ -23,7 +23,7 @@ from assets.settings import Settings
 from assets.tables import choose, create, replace_and_check, step_of
 from assets.warehouse import Warehouse
 from reports.close_report import write_close_reports
-from reports.statement import Press, Written, write_statements
+from reports.statement import Press, write_statements
 from reports.statement.names import INDEX_PAGE, MANIFEST
 from reports.statement.writing import make_final
 
@@ -138,7 +138,7 @@ def close(
     by: str,
     now: datetime,
     press: Press,
-) -> Written:
+) -> None:
     """Freeze the period of these marketplaces, in one transaction, and write the final statements.
 
     Raises `CloseError` unless this very run has brought the period up to date, without a failed check and with all rows
@@ -182,9 +182,8 @@ def close(
         replace_and_check(warehouse, journal)
         _post_lines(warehouse)
     con.execute("drop table pages_to_keep")
-    written = write_statements(con, pairs, settings.statements, press)
+    write_statements(con, pairs, settings.statements, press)
     write_close_reports(con, pairs, settings.close_reports)
-    return written
 
 
 # -- what there is -------------------------------------------------------------------------------------------------

@@ -27,8 +27,9 @@ from assets.raw.contracts import DATASETS
 from assets.tables import choose, make, step_of, steps
 from assets.warehouse import SCHEMAS, Warehouse, attach_for_reading, replace_table
 from reports.statement import Press
+from reports.statement.folders import replacement
 from reports.statement.names import MANIFEST, folder_name
-from reports.statement.writing import files_of, make_final, replacement
+from reports.statement.writing import files_of, make_final
 
 SHOWN = 5
 

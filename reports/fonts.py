@@ -72,14 +72,15 @@ def configure(folder: Path) -> Path:
         for weight in WEIGHTS:
             path = place / f"{family.replace(' ', '')}-{weight}.ttf"
             if not path.exists():
-                _write(path, _instance(family, source, weight))
+                _write(path, instance(family, source, weight))
     configuration, text = place / "fonts.conf", CONFIGURATION.format(folder=escape(str(place))).encode()
     if not configuration.exists() or configuration.read_bytes() != text:  # a home may have been moved
         _write(configuration, text)
     return place
 
 
-def _instance(family: str, source: str, weight: int) -> bytes:
+def instance(family: str, source: str, weight: int) -> bytes:
+    """A static font of a variable one in the package, under the name of a family."""
     with as_file(files(PACKAGE) / source) as path:
         face = hb.Face(hb.Blob.from_file_path(str(path)))
     wanted = hb.SubsetInput()

@@ -81,7 +81,7 @@ def label(name: str) -> str:
 
 
 _VARIANTS: Mapping[str, str] = {"weasyprint-a": "pdf/a-3a", "weasyprint-ua": "pdf/ua-1"}
-_HELP = "; it is an extra: install csba-billing[archive], and Pango with the system's packages"
+_HELP = "; it is the extra “archive” (pip install -e '.[archive]'), and needs Pango of the system's packages"
 
 
 def style(document: Document) -> str:
@@ -155,7 +155,7 @@ class PlutoPrint:
 
 
 class WeasyPrint:
-    """Renders tagged files of a standard for archives; some thirty times as slow."""
+    """Renders tagged files of a standard for archives; some fifty times as slow (`bench/pdf.py`)."""
 
     def __init__(self, font_folder: Path, variant: str) -> None:
         os.environ["FONTCONFIG_FILE"] = str(font_folder / "fonts.conf")

@@ -6,7 +6,6 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from reports import charts
-from reports.close_report import columns
 from reports.close_report.forms import HUNDRED, NONE, Forms
 from reports.close_report.rows import Month, Rows
 from reports.language import EXACT
@@ -152,9 +151,9 @@ class Compared:
         return " ".join(filter(None, (self._scale.name, self.say.currency)))
 
     @cached_property
-    def totals_chart(self) -> columns.ColumnChart:
+    def totals_chart(self) -> charts.ColumnChart:
         """The totals of the months, in full if there is room."""
-        return columns.column_chart(
+        return charts.column_chart(
             [
                 (label, float(month.total) if month else None, self._scaled(month.total) if month else "")
                 for label, month in self.slots
@@ -164,7 +163,7 @@ class Compared:
     @cached_property
     def _scale(self) -> Scale:
         totals = [month.total for _, month in self.slots if month]
-        if columns.fit([self.say.figure(month.total) if month else "" for _, month in self.slots]):
+        if charts.fit([self.say.figure(month.total) if month else "" for _, month in self.slots]):
             return Scale("", None)
         most = max(map(abs, totals))
         return next((each for each in SCALES if most < each.below), SCALES[-1])

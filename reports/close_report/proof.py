@@ -1,6 +1,6 @@
 """Why to believe the figures: what the tables say twice, every unit and contact by its outcome, and the journal."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from decimal import Decimal
 from functools import cached_property
 from typing import NamedTuple
@@ -8,7 +8,7 @@ from typing import NamedTuple
 from reports import charts
 from reports.close_report import words
 from reports.close_report.forms import Forms
-from reports.close_report.rows import OUTCOMES_OF_CONTACTS, OUTCOMES_OF_UNITS, Rows
+from reports.close_report.rows import Rows
 from reports.printable import printable
 
 LABELS = 150
@@ -44,17 +44,17 @@ class Proof:
     @cached_property
     def units(self) -> list[tuple[str, str]]:
         """Units by outcome, those that there are."""
-        return self._balance(self.rows.units, OUTCOMES_OF_UNITS, words.OUTCOMES_OF_UNITS)
+        return self._balance(self.rows.units, words.OUTCOMES_OF_UNITS)
 
     @cached_property
     def contacts(self) -> list[tuple[str, str]]:
         """Contacts by outcome, those that there are."""
-        return self._balance(self.rows.contacts, OUTCOMES_OF_CONTACTS, words.OUTCOMES_OF_CONTACTS)
+        return self._balance(self.rows.contacts, words.OUTCOMES_OF_CONTACTS)
 
-    def _balance(
-        self, found: Mapping[str, int], codes: Sequence[str], names: Mapping[str, str]
-    ) -> list[tuple[str, str]]:
-        return [(names[code], self.say.whole(found[code])) for code in codes if found[code] or code == "unmatched"]
+    def _balance(self, found: Mapping[str, int], names: Mapping[str, str]) -> list[tuple[str, str]]:
+        return [
+            (name, self.say.whole(found[code])) for code, name in names.items() if found[code] or code == "unmatched"
+        ]
 
     @cached_property
     def units_chart(self) -> charts.BarChart:
@@ -62,8 +62,8 @@ class Proof:
         found = self.rows.units
         return charts.bar_chart(
             [
-                (words.OUTCOMES_OF_UNITS[code], found[code], self.say.whole(found[code]), code == "chargeable")
-                for code in OUTCOMES_OF_UNITS
+                (name, found[code], self.say.whole(found[code]), code == "chargeable")
+                for code, name in words.OUTCOMES_OF_UNITS.items()
                 if found[code]
             ],
             LABELS,
@@ -87,8 +87,8 @@ class Proof:
         """What the tables say twice."""
         rows, now, proof = self.rows, self.rows.now, self.rows.proof
         rated = "lines rated with what is known now" if rows.has_come_late else "fee lines"
-        units = sum(rows.units[outcome] for outcome in OUTCOMES_OF_UNITS)
-        contacts = sum(rows.contacts[outcome] for outcome in OUTCOMES_OF_CONTACTS)
+        units = sum(rows.units[outcome] for outcome in words.OUTCOMES_OF_UNITS)
+        contacts = sum(rows.contacts[outcome] for outcome in words.OUTCOMES_OF_CONTACTS)
         booked = proof.line_amounts + proof.adjustment_amounts
         return [
             self._same_count("Units shipped", (units, "all outcomes"), (rows.units["shipped"], "rows loaded")),

@@ -15,6 +15,7 @@ from typing import Any, NamedTuple
 
 import duckdb
 
+from reports.close_report.words import OUTCOMES_OF_CONTACTS, OUTCOMES_OF_UNITS
 from reports.statement.rows import Setting, read_setting
 
 MOVERS = 10
@@ -24,16 +25,6 @@ FILES = 24
 
 UNKNOWN = "unknown"
 """The marketplace of rows whose order has not come, counted in months of UTC."""
-
-OUTCOMES_OF_UNITS = (
-    *("chargeable", "trial", "opted_out", "before_enrolment", "never_enrolled"),
-    *("prime", "platform_fulfilled", "void", "unmatched"),
-)
-OUTCOMES_OF_CONTACTS = (
-    *("counted", "excluded_reason", "before_order", "opted_out", "before_enrolment", "never_enrolled"),
-    *("prime", "platform_fulfilled", "void", "unmatched"),
-)
-"""Columns of the balances, in the order in which they are shown."""
 
 
 class Close(NamedTuple):

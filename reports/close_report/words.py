@@ -1,28 +1,25 @@
 """What things are called in a close report, by the codes of the tables. In English, for those who run the programme.
 
-What a seller is told of the same things stands in `statement/words.py`.
+Outcomes are called what sellers are told; the rest of what they are told stands in `statement/words.py`.
 """
 
 from collections.abc import Mapping
 
+from reports.statement import words
+
+_WITHOUT_AN_ORDER, _ = words.OUTCOMES_OF_CONTACTS["unmatched"]
+
 OUTCOMES_OF_UNITS: Mapping[str, str] = {
-    "chargeable": "Chargeable",
-    "trial": "Free trial",
-    "opted_out": "Opted out",
-    "before_enrolment": "Before enrolment",
-    "never_enrolled": "Never enrolled",
-    "prime": "Seller-fulfilled Prime",
-    "platform_fulfilled": "Fulfilled by Amazon",
-    "void": "Withdrawn",
-    "unmatched": "Without an order",
+    **{code: name for code, (name, _) in words.OUTCOMES_OF_UNITS.items()},
+    "unmatched": _WITHOUT_AN_ORDER,
 }
+"""Columns of audit.unit_balance, in the order in which they are shown."""
 
 OUTCOMES_OF_CONTACTS: Mapping[str, str] = {
-    **OUTCOMES_OF_UNITS,
     "counted": "Counted",
-    "excluded_reason": "Reason not covered",
-    "before_order": "Before the order",
+    **{code: name for code, (name, _) in words.OUTCOMES_OF_CONTACTS.items()},
 }
+"""Columns of audit.contact_balance, likewise."""
 
 STANDINGS: Mapping[str, str] = {
     "waived": "Waived",

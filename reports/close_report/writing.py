@@ -3,24 +3,21 @@
 Does not belong here: what a page says (`view`), what is read (`rows`).
 """
 
-import hashlib
 import re
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any
 
 import duckdb
 import jinja2
-from markupsafe import Markup
 
+from reports import templates
 from reports.close_report.rows import is_there, read_rows
 from reports.close_report.view import View
 from reports.statement.names import folder_name
 
 HERE = Path(__file__).parent
-STYLES = (HERE.parent / "page.css", HERE / "close_report.css")
+STYLES = (templates.FOLDER / "page.css", HERE / "close_report.css")
 
 
 def write_close_reports(con: duckdb.DuckDBPyConnection, scope: Sequence[tuple[str, str]], folder: Path) -> list[Path]:
@@ -57,22 +54,6 @@ def report_page(folder: Path, period: str, marketplace_id: str) -> Path:
 @cache
 def _template() -> jinja2.Template:
     """The page, compiled once a process."""
-    environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([HERE, HERE.parent]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
+    return templates.environment(HERE, {"styles": list(map(templates.style, STYLES))}).get_template(
+        "close_report.html.j2"
     )
-    styles = [path.read_text(encoding="utf-8") for path in STYLES]
-    known: dict[str, Any] = {
-        "styles": [Markup(style) for style in styles],
-        "style_hashes": [Markup(f"'sha256-{_hash(style)}'") for style in styles],
-    }
-    environment.globals = {**environment.globals, **known}
-    return environment.get_template("close_report.html.j2")
-
-
-def _hash(text: str) -> str:
-    return b64encode(hashlib.sha256(text.encode()).digest()).decode()

@@ -3,24 +3,20 @@
 Does not belong here: what a page shows (`view`), its sentences (`words`), files (`making`, `writing`).
 """
 
-import hashlib
-from base64 import b64encode
 from collections.abc import Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import jinja2
 from markupsafe import Markup
 
-from reports import charts
+from reports import charts, templates
 from reports.language import Language, language_of
 from reports.statement.names import Names
 from reports.statement.view import View
 from reports.statement.words import Words
 
-HERE = Path(__file__).parent
-STYLE = "page.css"
 LABELS = {"en": 150, "zh-Hans": 120, "it": 170, "de": 170, "ja": 150}
 """Room for the labels of bars, in units of a chart's width."""
 
@@ -53,16 +49,6 @@ class Index(NamedTuple):
 def environment(tag: str) -> jinja2.Environment:
     """The templates in a language, compiled once a process."""
     language = language_of(tag)
-    made = jinja2.Environment(
-        loader=jinja2.FileSystemLoader([HERE, HERE.parent]),
-        autoescape=True,
-        undefined=jinja2.StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        auto_reload=False,
-    )
-    css = (HERE.parent / STYLE).read_text(encoding="utf-8")
-    digest = b64encode(hashlib.sha256(css.encode()).digest()).decode()
 
     @cache
     def translated(message: str) -> Markup:
@@ -71,16 +57,16 @@ def environment(tag: str) -> jinja2.Environment:
     def say(message: str, **values: object) -> Markup:
         return translated(message) % values if values else translated(message)
 
-    known: dict[str, Any] = {
-        "_": say,
-        "css": Markup(css),
-        "css_hash": Markup(f"sha256-{digest}"),
-        "whole": language.whole,
-        "bound": language.bound,
-        "month": language.month,
-    }
-    made.globals = {**made.globals, **known}
-    return made
+    return templates.environment(
+        Path(__file__).parent,
+        {
+            "_": say,
+            "style": templates.style(templates.FOLDER / "page.css"),
+            "whole": language.whole,
+            "bound": language.bound,
+            "month": language.month,
+        },
+    )
 
 
 def statement_page(it: View, names: Names, data_sha256: str, *, has_pdf: bool) -> str:

@@ -158,11 +158,11 @@ class Adjustment(NamedTuple):
 
 
 class Enrolment(NamedTuple):
-    """The intervals of a seller that began before the period ended, in one."""
+    """A row of `core.enrolments`: an interval of a seller that began before the period ended."""
 
     started_at: datetime
-    left_at: datetime | None
-    """When the last one ended, null if the seller was enrolled at the end of the period."""
+    ended_at: datetime | None
+    """None if it went on at the end of the period."""
     trial_ends_at: datetime | None
 
 
@@ -228,7 +228,7 @@ class SellerRows:
     performance: Performance
     lines: Sequence[FeeLine]
     adjustments: Sequence[Adjustment]
-    enrolment: Enrolment | None
+    enrolments: Sequence[Enrolment]
     units: Sequence[Units]
     contacts: Sequence[Contacts]
     items: Sequence[Item]
@@ -276,12 +276,10 @@ order by entry.seller_id, entry.period, entry.kind = 'credit', version.starts_at
          entry.amount, entry.credit_id"""
 
 ENROLMENTS = f"""
-select seller_id, min(started_at),
-       case when bool_or(ended_at is null or ended_at >= $ends_at) then null else max(ended_at) end, max(trial_ends_at)
+select seller_id, started_at, case when ended_at < $ends_at then ended_at end, trial_ends_at
 from core.enrolments
 where marketplace_id = $marketplace_id and started_at < $ends_at and seller_id in {BILLED}
-group by seller_id
-order by seller_id"""
+order by seller_id, started_at"""
 
 UNITS = f"""
 select seller_id, outcome, cast(sum(quantity) as bigint)
@@ -383,14 +381,13 @@ def read_sellers(con: "duckdb.DuckDBPyConnection", setting: Setting) -> Iterator
             seller_id = statement.seller_id
             seller = sellers.rows_of(seller_id)
             performance = performances.rows_of(seller_id)
-            enrolment = enrolments.rows_of(seller_id)
             yield SellerRows(
                 statement=statement,
                 seller=Seller(*seller[0]) if seller else Seller(None, None),
                 performance=Performance(*performance[0]) if performance else Performance(0, 0, 0, 0, 0, 0),
                 lines=[FeeLine(*each) for each in lines.rows_of(seller_id)],
                 adjustments=[Adjustment(*each) for each in adjustments.rows_of(seller_id)],
-                enrolment=Enrolment(*enrolment[0]) if enrolment else None,
+                enrolments=[Enrolment(*each) for each in enrolments.rows_of(seller_id)],
                 units=[Units(*each) for each in units.rows_of(seller_id)],
                 contacts=[Contacts(*each) for each in contacts.rows_of(seller_id)],
                 items=[Item(*each) for each in items.rows_of(seller_id)],

@@ -138,11 +138,18 @@ class Adjusted(NamedTuple):
     difference: Decimal
 
 
-class Enrolment(NamedTuple):
-    """The seller's stay in the programme, up to the end of the period."""
+class Stay(NamedTuple):
+    """A time in which orders were covered."""
 
     started_at: datetime
-    left_at: datetime | None
+    ended_at: datetime | None
+    """None if it went on at the end of the period."""
+
+
+class Enrolment(NamedTuple):
+    """The seller's stays in the programme, up to the end of the period, and its free trial."""
+
+    stays: Sequence[Stay]
     trial_ends_at: datetime | None
     """None if its terms have no trial."""
     trial_days_left: int | None
@@ -400,13 +407,12 @@ def _reason(line: FeeLine, setting: Setting) -> Clause:
     if line.waiver:
         bound = version.cpu_below if line.waiver == "cpu_below" else version.orders_in_quarter_below
         return Clause(line.waiver, line.units, terms_id, line.tier, in_full(Decimal(bound or 0)))
-    if line.amount:
-        kind = "tier" if len(version.tiers) > 1 else "flat"
-        amount = in_full(line.amount, setting.marketplace.minor_units)
-        return Clause(kind, line.units, terms_id, line.tier, amount=amount)
-    if line.discount:
+    if not line.fee:
+        return Clause("no_fee", line.units, terms_id, line.tier)
+    if line.discount == 1:
         return Clause("reward", line.units, terms_id, line.tier, in_full(line.discount))
-    return Clause("no_fee", line.units, terms_id, line.tier)
+    kind = "tier" if len(version.tiers) > 1 else "flat"
+    return Clause(kind, line.units, terms_id, line.tier, amount=in_full(line.amount, setting.marketplace.minor_units))
 
 
 # -- tiers and lines --------------------------------------------------------------------------------------------------
@@ -481,15 +487,14 @@ def _adjusted(rows: SellerRows, setting: Setting) -> list[Adjusted]:
 
 
 def _enrolment(rows: SellerRows, setting: Setting) -> Enrolment | None:
-    enrolment = rows.enrolment
-    if enrolment is None:
+    if not rows.enrolments:
         return None
-    ends_at, days_left = enrolment.trial_ends_at, None
-    if ends_at is None or ends_at <= enrolment.started_at:
+    ends_at, days_left = rows.enrolments[0].trial_ends_at, None
+    if ends_at is None or ends_at <= rows.enrolments[0].started_at:
         ends_at = None
     elif ends_at > setting.ends_at:
         days_left = (ends_at - setting.ends_at) // timedelta(days=1)
-    return Enrolment(enrolment.started_at, enrolment.left_at, ends_at, days_left)
+    return Enrolment([Stay(each.started_at, each.ended_at) for each in rows.enrolments], ends_at, days_left)
 
 
 def _conditions(rows: SellerRows, setting: Setting) -> list[Conditions]:
@@ -550,9 +555,10 @@ def _next_tier(step: Step, rows: SellerRows, digits: int) -> NextTier:
 
 def _is_in_lowest_tier(rows: SellerRows, setting: Setting) -> bool:
     charged = _charged(rows.lines)
-    tiers = [setting.versions[line.terms_id].tiers for line in charged]
-    in_lowest = charged and all(line.tier == 1 for line in charged) and any(len(each) > 1 for each in tiers)
-    return bool(in_lowest and rows.performance.units)
+    versions = [setting.versions[line.terms_id] for line in charged]
+    in_lowest = all(line.tier == 1 for line in charged) and any(len(version.tiers) > 1 for version in versions)
+    # below a tier may lie a waiver
+    return in_lowest and rows.performance.units > 0 and all(version.cpu_below is None for version in versions)
 
 
 # -- contacts, months, disputes ---------------------------------------------------------------------------------------

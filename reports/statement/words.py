@@ -8,12 +8,13 @@ Does not belong here: which reason holds and what a figure is (`view`).
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 
 from reports.language import Language
 from reports.statement.figures import Share, share
-from reports.statement.view import Adjusted, Clause, Condition, Entry, Landing, Line, Ratio, Terms, TierRow, View
+from reports.statement.view import Adjusted, Clause, Condition, Entry, Landing, Line, Ratio, Stay, Terms, TierRow, View
 
 
 def N_(message: str) -> str:  # noqa: N802 - the usual name of what marks a message for the catalogues
@@ -360,13 +361,7 @@ class Words:
         it = self.it.enrolment
         if it is None:
             return []
-        since = {"since": self.moment(it.started_at)}
-        if it.left_at:
-            said = [
-                self._("You enrolled on %(since)s and left on %(left)s.") % {**since, "left": self.moment(it.left_at)}
-            ]
-        else:
-            said = [self._("You first enrolled on %(since)s.") % since]
+        said = [self._stay(number, stay) for number, stay in enumerate(it.stays)]
         if it.trial_ends_at is None:
             return [*said, self._("The terms under which you enrolled have no free trial.")]
         rule = self._(
@@ -385,6 +380,16 @@ class Words:
         if it.trial_ends_at >= self.it.period.starts_at:
             return [*said, self._("Your free trial ended on %(end)s, during this period.") % values, rule]
         return [*said, self._("Your free trial ended on %(end)s, before this period.") % values]
+
+    def _stay(self, number: int, stay: Stay) -> str:
+        values = {"since": self.moment(stay.started_at), "left": self.moment(stay.ended_at) if stay.ended_at else ""}
+        if number == 0 and stay.ended_at:
+            return self._("You enrolled on %(since)s and left on %(left)s.") % values
+        if number == 0:
+            return self._("You first enrolled on %(since)s.") % values
+        if stay.ended_at:
+            return self._("You enrolled again on %(since)s and left on %(left)s.") % values
+        return self._("You enrolled again on %(since)s.") % values
 
     def conditions(self, rows: Sequence[Condition]) -> list[ConditionSaid]:
         """The waivers and rewards of a version of the terms."""
@@ -536,10 +541,7 @@ class Words:
                 " %(start)s up to, but not including, %(end)s."
             )
             % period,
-            self._(
-                "Your own shipments of that time, by their ship dates, are the units above; each has exactly one"
-                " outcome."
-            ),
+            *self._own_shipments,
             self._(
                 "Contacts per unit are counted contacts divided by covered units, free trial included. They are"
                 " compared with every bound exactly, before any rounding."
@@ -550,6 +552,15 @@ class Words:
             )
             % {"unit": unit},
         ]
+
+    @property
+    def _own_shipments(self) -> list[str]:
+        if not self.it.units:
+            return []
+        said = self._(
+            "Your own shipments of that time, by their ship dates, are the units above; each has exactly one outcome."
+        )
+        return [said]
 
     @cached_property
     def dispute(self) -> str:
@@ -576,11 +587,11 @@ class Words:
 
     # -- joining ----------------------------------------------------------------------------------------------------
 
-    def moment(self, instant) -> str:
+    def moment(self, instant: datetime) -> str:
         """An instant in the marketplace's local time."""
         return self.language.moment(instant, self.zone)
 
-    def day(self, instant) -> str:
+    def day(self, instant: datetime) -> str:
         """The local day of an instant."""
         return self.language.day(instant, self.zone)
 

@@ -1,15 +1,25 @@
-"""Processes that make statements: what each does with a job, and that none outlives the command it works for."""
+"""Who makes statements: this process or, if there are many, one for each core. None outlives its command."""
 
 import hashlib
 import os
 import threading
-from collections.abc import Sequence
-from concurrent.futures import ProcessPoolExecutor
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from itertools import islice
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple
 
+from reports import fonts
 from reports.statement.making import Job, Maker, Press
+
+IN_ONE_PROCESS = 32
+"""So many statements are made here: starting more processes would take longer."""
+
+AT_A_TIME = 16
+"""Statements handed to a process together."""
 
 _maker: Maker | None = None
 """Of this process, if it is a worker."""
@@ -28,6 +38,8 @@ class Result(NamedTuple):
 
 def pool(press: Press, number: int) -> ProcessPoolExecutor:
     """Worker processes, each with templates and engine of its own."""
+    if press.pdf != "none":
+        fonts.configure(press.fonts)  # once, not in each of them
     return ProcessPoolExecutor(number, mp_context=get_context("spawn"), initializer=_begin, initargs=(press,))
 
 
@@ -64,3 +76,85 @@ def write(maker: Maker, job: Job, folder: Path) -> Result:
         return Result(statement_id, {}, 0, f"{type(error).__name__}: {error}")
     files = {name: hashlib.sha256(content).hexdigest() for name, content in made.content.items()}
     return Result(statement_id, files, made.missing, "")
+
+
+class Staff:
+    """Makes statements here or, if there are many, in a process for each core; started when it is first needed."""
+
+    def __init__(self, press: Press) -> None:
+        self.press = press
+        self._maker: Maker | None = None
+        self._pool: ProcessPoolExecutor | None = None
+
+    def __enter__(self) -> "Staff":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._end()
+
+    def _end(self) -> None:
+        if self._pool is not None:
+            self._pool.shutdown(cancel_futures=True)
+            self._pool = None
+
+    def make(self, jobs: Iterator[Job], folder: Path) -> Iterator[Result]:
+        """Write the files of each job, and say what came of it; in the order of the jobs."""
+        number = self.press.workers or os.cpu_count() or 1
+        first = list(islice(jobs, IN_ONE_PROCESS + 1))
+        if number == 1 or len(first) <= IN_ONE_PROCESS:
+            self._maker = self._maker or Maker(self.press)
+            for job in first:
+                yield write(self._maker, job, folder)
+            for job in jobs:
+                yield write(self._maker, job, folder)
+            return
+        waiting: deque[tuple[list[Job], Future[list[Result]]]] = deque()
+        try:
+            for batch in _batches(first, jobs):
+                waiting.append((batch, self._submit(batch, folder, number)))
+                if len(waiting) > 3 * number:
+                    yield from self._results(waiting, folder, number)
+            while waiting:
+                yield from self._results(waiting, folder, number)
+        except BaseException:
+            self._end()  # nobody writes into the folder while it is removed
+            raise
+
+    def _submit(self, batch: list[Job], folder: Path, number: int) -> Future[list[Result]]:
+        if self._pool is None:
+            self._pool = pool(self.press, number)
+        return self._pool.submit(write_all, batch, str(folder))
+
+    def _results(
+        self, waiting: deque[tuple[list[Job], Future[list[Result]]]], folder: Path, number: int
+    ) -> list[Result]:
+        """Those of the batch that waits longest. A process that died takes all that wait with it: they are made anew,
+        this batch a statement at a time, so that the one at fault is known."""
+        batch, future = waiting.popleft()
+        try:
+            return future.result()
+        except BrokenProcessPool:
+            self._end()
+        found = []
+        for job in batch:
+            try:
+                found += self._submit([job], folder, number).result()
+            except BrokenProcessPool:
+                self._end()
+                found.append(Result(job.view.statement_id, {}, 0, "the process that made it died"))
+                for name in job.names:
+                    (folder / name).unlink(missing_ok=True)
+        again = [(each, self._submit(each, folder, number)) for each, _ in waiting]
+        waiting.clear()
+        waiting.extend(again)
+        return found
+
+
+def _batches(first: Iterable[Job], rest: Iterator[Job]) -> Iterator[list[Job]]:
+    def everything() -> Iterator[Job]:
+        yield from first
+        yield from rest
+
+    jobs = everything()
+    while batch := list(islice(jobs, AT_A_TIME)):
+        yield batch

@@ -9,40 +9,31 @@ Does not belong here: how a file is made (`making`), what it shows (`view`), how
 
 import hashlib
 import json
-import os
 import re
 import shutil
-from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor
-from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager, suppress
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from reports.language import language_of
 from reports.printable import printable
-from reports.statement import pages, workers
+from reports.statement import pages
 from reports.statement.figures import share
+from reports.statement.folders import beside, has_hash, remove, remove_beside, replacement, take_over
 from reports.statement.lines import make_lines
-from reports.statement.making import Job, Maker, Press
+from reports.statement.making import Job, Press
 from reports.statement.names import INDEX_PAGE, MANIFEST, file_names, folder_name
 from reports.statement.rows import BATCH, SellerRows, Setting, StatementError, read_sellers, read_setting
 from reports.statement.view import as_json, language_of_statement, view
 from reports.statement.words import OUTCOMES_OF_UNITS
+from reports.statement.workers import Staff
 
 if TYPE_CHECKING:  # processes that make statements start without it
     import duckdb
 
 FORM = "csba-manifest/1"
-
-IN_ONE_PROCESS = 32
-"""So many statements are made here: starting more processes would take longer."""
-
-AT_A_TIME = 16
-"""Statements handed to a process together."""
 
 Progress = Callable[[int, int], None]
 """Called with how many statements are done, and how many there are."""
@@ -116,7 +107,7 @@ def write_statements(
             raise ValueError(f"{period!r} is no billing period, such as 2026-10")
     numbers = {key: _summary(con, *key)[0] for key in scope}
     total, written = sum(numbers.values()), Written()
-    with _Staff(press) as staff:
+    with Staff(press) as staff:
         for period, marketplace_id in scope:
             target = folder / period / folder_name(marketplace_id)
             before = written.statements
@@ -138,7 +129,7 @@ def write_statements(
                         )
                     )
             else:
-                _remove(target)
+                remove(target)
             progress(written.statements, total)
     return written
 
@@ -157,11 +148,11 @@ def make_final(
     Also returns where they lie.
     """
     total = _summary(con, period, marketplace_id)[0]
-    fresh = _beside(folder / period / folder_name(marketplace_id), "new")
+    fresh = beside(folder / period / folder_name(marketplace_id), "new")
     if fresh.exists():
         shutil.rmtree(fresh)
     fresh.mkdir(parents=True)
-    with _Staff(press) as staff:
+    with Staff(press) as staff:
         written = _make_set(
             con, period, marketplace_id, fresh, None, staff, is_final=True, progress=lambda done: progress(done, total)
         )
@@ -177,9 +168,9 @@ def _make_set(
     marketplace_id: str,
     fresh: Path,
     old: Path | None,
-    staff: "_Staff",
+    staff: Staff,
     *,
-    is_final: bool | None = None,
+    is_final: bool = False,
     progress: Callable[[int], None],
 ) -> Written:
     """All files of a set into a folder; those unchanged are taken from the old one."""
@@ -191,17 +182,15 @@ def _make_set(
         for rows in read_sellers(con, setting):
             written.statements += 1
             progress(written.statements)
-            if is_final is not None:
-                rows = rows.with_status("final" if is_final else "draft")  # noqa: PLW2901
             try:
-                job = _job(rows, setting)
+                job = _job(rows.with_status("final") if is_final else rows, setting)
             except StatementError as error:
                 written.broken.append(str(error))
                 continue
             statement_id = job.view.statement_id
             made_from = hashlib.sha256(f"{label}\n{job.json}".encode()).hexdigest()
             entry = before.get(statement_id)
-            if old and entry and entry["made_from"] == made_from and _take_over(entry["files"], old, fresh):
+            if old and entry and entry["made_from"] == made_from and take_over(entry["files"], old, fresh):
                 entries[statement_id] = entry
                 continue
             entries[statement_id] = {"made_from": made_from}
@@ -247,14 +236,14 @@ def _index(
     setting: Setting,
     entries: Mapping[str, Any],
     *,
-    is_final: bool | None,
+    is_final: bool,
     has_pdf: bool,
 ) -> pages.Index:
     key = {"period": setting.period, "marketplace_id": setting.marketplace.marketplace_id}
     english, place = language_of("en"), setting.marketplace
     number, total, drafts = _summary(con, **key)
-    if is_final is not None:
-        drafts = 0 if is_final else number
+    if is_final:
+        drafts = 0
     made = {name for entry in entries.values() for name in entry["files"]}
     with con.cursor() as cursor:
         rows = cursor.execute(INDEX_ROWS, key).fetchall()
@@ -285,91 +274,6 @@ def _summary(con: "duckdb.DuckDBPyConnection", period: str, marketplace_id: str)
         return cursor.execute(SUMMARY, {"period": period, "marketplace_id": marketplace_id}).fetchall()[0]
 
 
-# -- who makes them -------------------------------------------------------------------------------------------------
-
-
-class _Staff:
-    """Makes statements here or, if there are many, in a process for each core; started when it is first needed."""
-
-    def __init__(self, press: Press) -> None:
-        self.press = press
-        self._maker: Maker | None = None
-        self._pool: ProcessPoolExecutor | None = None
-
-    def __enter__(self) -> "_Staff":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        if self._pool is not None:
-            self._pool.shutdown(cancel_futures=True)
-            self._pool = None
-
-    def make(self, jobs: Iterator[Job], folder: Path) -> Iterator[workers.Result]:
-        """Write the files of each job, and say what came of it; in the order of the jobs."""
-        number = self.press.workers or os.cpu_count() or 1
-        first = list(islice(jobs, IN_ONE_PROCESS + 1))
-        if number == 1 or len(first) <= IN_ONE_PROCESS:
-            self._maker = self._maker or Maker(self.press)
-            for job in first:
-                yield workers.write(self._maker, job, folder)
-            for job in jobs:
-                yield workers.write(self._maker, job, folder)
-            return
-        waiting: deque[tuple[list[Job], Future[list[workers.Result]]]] = deque()
-        try:
-            for batch in _batches(first, jobs):
-                waiting.append((batch, self._submit(batch, folder, number)))
-                if len(waiting) > 3 * number:
-                    yield from self._results(waiting, folder, number)
-            while waiting:
-                yield from self._results(waiting, folder, number)
-        except BaseException:
-            self._end()  # nobody writes into the folder while it is removed
-            raise
-
-    def _submit(self, batch: list[Job], folder: Path, number: int) -> Future[list[workers.Result]]:
-        if self._pool is None:
-            self._pool = workers.pool(self.press, number)
-        return self._pool.submit(workers.write_all, batch, str(folder))
-
-    def _results(
-        self, waiting: deque[tuple[list[Job], Future[list[workers.Result]]]], folder: Path, number: int
-    ) -> list[workers.Result]:
-        """Those of the batch that waits longest. A process that died takes all that wait with it: they are made anew,
-        this batch a statement at a time, so that the one at fault is known."""
-        batch, future = waiting.popleft()
-        try:
-            return future.result()
-        except BrokenProcessPool:
-            self._end()
-        found = []
-        for job in batch:
-            try:
-                found += self._submit([job], folder, number).result()
-            except BrokenProcessPool:
-                self._end()
-                found.append(workers.Result(job.view.statement_id, {}, 0, "the process that made it died"))
-                for name in job.names:
-                    (folder / name).unlink(missing_ok=True)
-        again = [(each, self._submit(each, folder, number)) for each, _ in waiting]
-        waiting.clear()
-        waiting.extend(again)
-        return found
-
-
-def _batches(first: Iterable[Job], rest: Iterator[Job]) -> Iterator[list[Job]]:
-    def everything() -> Iterator[Job]:
-        yield from first
-        yield from rest
-
-    jobs = everything()
-    while batch := list(islice(jobs, AT_A_TIME)):
-        yield batch
-
-
 # -- what was there before ------------------------------------------------------------------------------------------
 
 
@@ -380,32 +284,6 @@ def _entries(folder: Path) -> dict[str, Any]:
         if manifest["form"] == FORM:
             return manifest["statements"]
     return {}
-
-
-def _take_over(files: Mapping[str, str], old: Path, fresh: Path) -> bool:
-    """Link files into the fresh folder, if all are there and are what the manifest says."""
-    for name, sha256 in files.items():
-        if not _is(old / name, sha256):
-            return False
-    for name in files:
-        if not (fresh / name).exists():
-            _link(old / name, fresh / name)
-    return True
-
-
-def _link(path: Path, other: Path) -> None:
-    """The same file under another name; a copy where the file system has no links."""
-    try:
-        os.link(path, other)
-    except OSError:
-        shutil.copyfile(path, other)
-
-
-def _is(path: Path, sha256: str) -> bool:
-    try:
-        return hashlib.sha256(path.read_bytes()).hexdigest() == sha256
-    except OSError:
-        return False
 
 
 # -- closed periods -------------------------------------------------------------------------------------------------
@@ -435,23 +313,23 @@ def _put_back(
     """
     wanted = files_of(json.loads(manifest))
     if not wanted:
-        _remove(target)
+        remove(target)
         return []
     if _holds(target, wanted, manifest):
-        _remove_beside(target)
+        remove_beside(target)
         return []
-    made = _beside(target, "new")
+    made = beside(target, "new")
     if _holds(made, wanted, manifest):
         with replacement(target, made_already=True):
             return []
-    waiting = _beside(target, "made")
+    waiting = beside(target, "made")
     if made.exists():
         made.rename(waiting)
     try:
         with replacement(target) as fresh:
-            for folder in (target, _beside(target, "old"), waiting):
-                found = {name: sha256 for name, sha256 in wanted.items() if _is(folder / name, sha256)}
-                _take_over(found, folder, fresh)
+            for folder in (target, beside(target, "old"), waiting):
+                found = {name: sha256 for name, sha256 in wanted.items() if has_hash(folder / name, sha256)}
+                take_over(found, folder, fresh)
             with con.cursor() as cursor:
                 result = cursor.execute(KEPT_PAGES, {"period": period, "marketplace_id": marketplace_id})
                 while batch := result.fetchmany(BATCH):
@@ -460,7 +338,7 @@ def _put_back(
                             if name is not None and not (fresh / name).exists():
                                 (fresh / name).write_bytes(text.encode())
             (fresh / MANIFEST).write_text(manifest, encoding="utf-8")
-            lost = [name for name, sha256 in wanted.items() if not _is(fresh / name, sha256)]
+            lost = [name for name, sha256 in wanted.items() if not has_hash(fresh / name, sha256)]
     except BaseException:
         if waiting.exists() and not made.exists():
             waiting.rename(made)  # it may hold the only copies
@@ -476,58 +354,4 @@ def _holds(folder: Path, wanted: Mapping[str, str], manifest: str) -> bool:
         return False
     if (folder / MANIFEST).read_text(encoding="utf-8", errors="replace") != manifest:
         return False
-    return all(_is(folder / name, sha256) for name, sha256 in wanted.items())
-
-
-# -- replacing a folder ---------------------------------------------------------------------------------------------
-
-
-def _beside(target: Path, what: str) -> Path:
-    return target.with_name(f".{target.name}.{what}")
-
-
-def _remove(target: Path) -> None:
-    _remove_beside(target)
-    if target.exists():
-        shutil.rmtree(target)
-
-
-def _remove_beside(target: Path) -> None:
-    """What a killed process left."""
-    for what in ("new", "old", "made"):
-        folder = _beside(target, what)
-        if folder.exists():
-            shutil.rmtree(folder)
-
-
-@contextmanager
-def replacement(target: Path, *, made_already: bool = False) -> Generator[Path]:
-    """A fresh folder beside the target, which takes the target's place if all goes well and vanishes if not.
-
-    There is one writer at a time. Names begin with a dot, so that what a killed process left behind is no set; the next
-    one puts an old set back that was moved aside, and removes the rest. `made_already`: the fresh folder is there.
-    """
-    fresh, old = _beside(target, "new"), _beside(target, "old")
-    if old.exists() and not target.exists():
-        old.rename(target)
-    if old.exists():
-        shutil.rmtree(old)
-    if not made_already:
-        if fresh.exists():
-            shutil.rmtree(fresh)
-        fresh.mkdir(parents=True)
-    try:
-        yield fresh
-    except BaseException:
-        shutil.rmtree(fresh, ignore_errors=True)
-        raise
-    if target.exists():
-        target.rename(old)
-    try:
-        fresh.rename(target)
-    except OSError:
-        if old.exists():
-            old.rename(target)
-        raise
-    if old.exists():
-        shutil.rmtree(old)
+    return all(has_hash(folder / name, sha256) for name, sha256 in wanted.items())

@@ -268,6 +268,41 @@ def test_only_enrolled(books):
     assert not any((say.cpu, say.cpu_undefined, say.units, it.lines, it.conditions, it.contacts, it.items))
 
 
+def test_every_stay_in_the_programme_is_told(books):
+    books.usual_terms()
+    books.enrolled("S", utc(2026, 8, 1), ended_at=utc(2026, 9, 1))
+    books.insert("core.enrolments", "S", US, 2, utc(2026, 9, 10), utc(2026, 10, 5), utc(2026, 8, 31))
+    books.insert("core.enrolments", "S", US, 3, utc(2026, 10, 20), utc(2026, 12, 1), utc(2026, 8, 31))
+    books.statement("S")
+    (it,) = shown(books)
+    assert [stay.ended_at for stay in it.enrolment.stays] == [utc(2026, 9, 1), utc(2026, 10, 5), None]
+    first, second, third, trial = Said(it).enrolment
+    assert first.startswith("You enrolled on 31 July 2026")
+    assert second.startswith("You enrolled again on 9 September 2026")
+    assert "and left on 4 October 2026" in second
+    assert third.startswith("You enrolled again on 19 October 2026")
+    assert "left" not in third
+    assert trial.startswith("Your free trial ended on 30 August 2026")
+
+
+def test_an_amount_that_rounds_to_nothing_is_not_called_free(books):
+    books.terms("US-1", ("0.05", "0.004", "0.15"), (None, "0.40"), vtr="0.95")
+    books.performance("S", 1, 0, valid=1)
+    books.line("S", "US-1", 1, 1, "0.004", "0", discount="0.15")
+    books.statement("S")
+    (it,) = shown(books)
+    assert Said(it).sentence == "You owe nothing: 1 chargeable unit in tier 1, at 0.00 contacts per 100 units."
+
+
+def test_below_the_lowest_tier_may_lie_a_waiver(books):
+    books.terms("US-2", ("0.05", "0.20"), (None, "0.40"), cpu_below="0.03")
+    books.performance("S", 200, 5)
+    books.line("S", "US-2", 200, 1, "0.20", "39")  # as no rule would have it
+    books.statement("S")
+    (it,) = shown(books)
+    assert Said(it).next_tier == ""
+
+
 def test_a_credit(books):
     books.usual_terms()
     books.performance("S", 100, 6)

@@ -14,8 +14,8 @@ from finance import APRIL, JP, JUNE, MARCH, MAY, US, Finance, credit
 from house import NOW, PRESS_WITHOUT_PDF, close_period, load_paths, opened, row, write_csv
 
 from pipelines.crediting import grant
+from reports.charts import column_chart
 from reports.close_report import view, write_close_reports
-from reports.close_report.columns import column_chart
 
 VOID = {"meta", "link", "br", "img", "input", "hr", "rect", "line", "polyline", "circle"}
 HOSTILE = [
