@@ -43,6 +43,6 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@echo "setting up .venv (once)"
 	@$(PYTHON) -m pip install -q --disable-pip-version-check --root-user-action=ignore --target .uv --upgrade --require-hashes -r requirements-uv.lock
 	@test -x $(BIN)/python || $(UV) venv -q --python $(PYTHON) .venv
-	@$(UV) pip sync -q --python .venv --require-hashes requirements.lock
+	@$(UV) pip sync -q --python .venv --compile-bytecode --require-hashes requirements.lock
 	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
 	@touch $@

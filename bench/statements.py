@@ -20,7 +20,6 @@ import time
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 from pathlib import Path
-from shutil import rmtree
 
 from assets.settings import CHECKOUT
 from reports import fonts
@@ -114,15 +113,14 @@ def main() -> None:
         font_folder = fonts.configure(press.fonts)
         ratios = []
         for number in range(given.rounds):
-            out = folder / "statements"
-            rmtree(out, ignore_errors=True)
+            # its own folder, removed in the end: file systems are slow to make files where many have just gone
+            out = folder / f"statements-{number}"
             started = time.monotonic()
             with Memory() as memory:
                 written = write_statements(con, scope, out, press)
             ours = time.monotonic() - started
             pages = sorted(str(path) for path in out.rglob("*.html") if path.name != "index.html")
             theirs = run_bare(pages, font_folder, folder / f"bare-{number}", given.processes)
-            rmtree(folder / f"bare-{number}")
             rates = written.statements / ours, len(pages) / theirs
             ratios.append(rates[0] / rates[1])
             early, late = memory.early_and_late

@@ -45,7 +45,7 @@ def with_attachments(
 
     names, associated = [], []
     for each in sorted(attachments, key=lambda each: each.name):
-        data, subtype = zlib.compress(each.content), each.media_type.replace("/", "#2F").encode()
+        data, subtype = _deflated(each.content), each.media_type.replace("/", "#2F").encode()
         stream = add(
             b"<< /Type /EmbeddedFile /Subtype /%b /Filter /FlateDecode /Length %d" % (subtype, len(data))
             + b" /Params << /Size %d /CreationDate %b /ModDate %b >> >>" % (len(each.content), date, date)
@@ -67,6 +67,12 @@ def with_attachments(
         *(date, date),
     )
     return _updated(pdf, objects, b"/Root %d 0 R /Info %d 0 R /Prev %d" % (root, info, old_xref))
+
+
+def _deflated(content: bytes) -> bytes:
+    """Compressed with a window of 8 kB: readying a larger one takes longer than compressing a small file."""
+    deflate = zlib.compressobj(wbits=13, memLevel=6)
+    return deflate.compress(content) + deflate.flush()
 
 
 def _anatomy(pdf: bytes) -> tuple[int, int, int, int, int]:

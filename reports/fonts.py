@@ -17,8 +17,6 @@ from pathlib import Path
 from typing import Any
 from xml.sax.saxutils import escape
 
-from fontTools.ttLib import TTFont
-
 hb: Any = import_module("uharfbuzz")
 """HarfBuzz; compiled, without types."""
 
@@ -95,6 +93,8 @@ def instance(family: str, source: str, weight: int) -> bytes:
 
 def _named(content: bytes, family: str, weight: int) -> bytes:
     """The same font under the name by which pages choose it."""
+    from fontTools.ttLib import TTFont  # a process that finds the fonts made starts without it
+
     style, out = WEIGHTS[weight], io.BytesIO()
     with TTFont(io.BytesIO(content), lazy=True, recalcTimestamp=False) as font:
         names = font["name"]
@@ -123,12 +123,19 @@ def covered() -> frozenset[str]:
     return frozenset(map(chr, found)) | {"\n", "\t", "\N{NO-BREAK SPACE}"}
 
 
+@cache
+def _covered_ascii() -> bytes:
+    """Most of a page: what is left without it is looked at letter by letter."""
+    return bytes(point for point in range(128) if chr(point) in covered())
+
+
 def in_these_fonts(text: str) -> tuple[str, int]:
     """The text with every character replaced that no font has, and how many there were.
 
     Without this a PDF would show nothing, or an empty box, and nobody would be told.
     """
-    missing = set(text) - covered()
+    rest = text.encode("utf-8", "surrogatepass").translate(None, _covered_ascii())
+    missing = set(rest.decode("utf-8", "surrogatepass")) - covered()
     if not missing:
         return text, 0
     number = sum(text.count(each) for each in missing)

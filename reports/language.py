@@ -15,7 +15,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 from babel import Locale
-from babel.dates import format_date, format_skeleton, format_time
+from babel.dates import format_date, format_skeleton
 from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po
 from babel.numbers import NumberPattern, parse_pattern
@@ -67,6 +67,7 @@ class Language:
         self.number = lru_cache(_REMEMBERED)(self._number)
         self.whole = lru_cache(_REMEMBERED)(self._whole)
         self.bound = lru_cache(_REMEMBERED)(self._bound)
+        self.date = lru_cache(_REMEMBERED)(self._date)
         self.day = lru_cache(_REMEMBERED)(self._day)
         self.moment = lru_cache(_REMEMBERED)(self._moment)
         self.month = cache(self._month)
@@ -134,7 +135,7 @@ class Language:
         # not through a pattern: Babel's stand-alone names of Italian turn into those of whichever language came before
         return self.locale.months["format"]["abbreviated"][_first_day(period).month]
 
-    def date(self, day: date) -> str:
+    def _date(self, day: date) -> str:
         """A calendar day: `1 October 2026`."""
         return self._joined(format_date(day, "long", locale=self.locale))
 
@@ -145,7 +146,7 @@ class Language:
     def _moment(self, instant: datetime, zone: ZoneInfo) -> str:
         """An instant kept as UTC, in local time with its zone: `1 October 2026, 00:00 (Asia/Tokyo, UTC+09:00)`."""
         local = instant.replace(tzinfo=UTC).astimezone(zone)
-        clock = format_time(local, "HH:mm:ss" if local.second else "HH:mm", locale=self.locale)
+        clock = f"{local:%H:%M:%S}" if local.second else f"{local:%H:%M}"  # as every language here writes it
         offset = f"{local:%z}".replace("-", MINUS)
         comma = " " if self.is_unspaced else ", "
         return f"{self.date(local.date())}{comma}{clock} ({zone.key}, UTC{offset[:3]}:{offset[3:5]})"

@@ -3,10 +3,10 @@
 Does not belong here: what a page shows (`view`), its sentences (`words`), files (`making`, `writing`).
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import jinja2
 from markupsafe import Markup
@@ -46,8 +46,16 @@ class Index(NamedTuple):
 
 
 @cache
-def environment(tag: str) -> jinja2.Environment:
-    """The templates in a language, compiled once a process."""
+def environment() -> jinja2.Environment:
+    """The templates, compiled once a process for all languages."""
+    return templates.environment(
+        Path(__file__).parent, {"style": templates.style(templates.FOLDER / "page.css")}
+    )
+
+
+@cache
+def vocabulary(tag: str) -> Mapping[str, Any]:
+    """What templates call to speak a language."""
     language = language_of(tag)
 
     @cache
@@ -57,16 +65,7 @@ def environment(tag: str) -> jinja2.Environment:
     def say(message: str, **values: object) -> Markup:
         return translated(message) % values if values else translated(message)
 
-    return templates.environment(
-        Path(__file__).parent,
-        {
-            "_": say,
-            "style": templates.style(templates.FOLDER / "page.css"),
-            "whole": language.whole,
-            "bound": language.bound,
-            "month": language.month,
-        },
-    )
+    return {"_": say, "whole": language.whole, "bound": language.bound, "month": language.month}
 
 
 def statement_page(it: View, names: Names, data_sha256: str, *, has_pdf: bool) -> str:
@@ -74,9 +73,10 @@ def statement_page(it: View, names: Names, data_sha256: str, *, has_pdf: bool) -
     language = language_of(it.language)
     say = Words(it, language)
     return (
-        environment(it.language)
+        environment()
         .get_template("statement.html.j2")
         .render(
+            **vocabulary(it.language),
             it=it,
             say=say,
             period=language.month(it.period.id),
@@ -118,4 +118,4 @@ def _months_chart(it: View, say: Words, language: Language) -> charts.LineChart 
 
 def index_page(index: Index) -> str:
     """The page that lists a set."""
-    return environment("en").get_template("index.html.j2").render(it=index)
+    return environment().get_template("index.html.j2").render(**vocabulary("en"), it=index)

@@ -8,7 +8,7 @@ Does not belong here: sentences (`words`), the form of a figure (`reports/langua
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, fields
 from datetime import date, datetime, timedelta
 from decimal import Decimal
@@ -282,17 +282,21 @@ def as_json(view: View) -> str:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return f"{value:f}"
-    if isinstance(value, datetime):
-        return f"{value.isoformat()}Z"
-    if isinstance(value, date):
-        return value.isoformat()
-    if isinstance(value, View):
-        return {field.name: _plain(getattr(value, field.name)) for field in fields(value)}
-    if isinstance(value, tuple):  # every tuple here is a named one
-        return {name: _plain(each) for name, each in zip(value._fields, value, strict=True)}  # type: ignore[attr-defined]
-    return [_plain(each) for each in value] if isinstance(value, list) else value
+    form = _PLAIN_FORMS.get(type(value))
+    if form is not None:
+        return form(value)
+    # every tuple here is a named one
+    return dict(zip(value._fields, map(_plain, value), strict=True))
+
+
+_PLAIN_FORMS: Mapping[type, Callable[[Any], Any]] = {
+    **dict.fromkeys((str, int, bool, type(None)), lambda value: value),
+    Decimal: lambda value: f"{value:f}",
+    datetime: lambda value: f"{value.isoformat()}Z",
+    date: date.isoformat,
+    list: lambda value: list(map(_plain, value)),
+    View: lambda value: {field.name: _plain(getattr(value, field.name)) for field in fields(value)},
+}
 
 
 def language_of_statement(rows: SellerRows, setting: Setting) -> str:

@@ -7,19 +7,22 @@ from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
-from itertools import islice
+from itertools import chain, islice
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple
 
 from reports import fonts
-from reports.statement.making import Job, Maker, Press
+from reports.statement.making import Job, Made, Maker, Press
 
 IN_ONE_PROCESS = 32
 """So many statements are made here: starting more processes would take longer."""
 
-AT_A_TIME = 16
-"""Statements handed to a process together."""
+AT_A_TIME = 64
+"""Statements made together, at the most."""
+
+BYTES_AT_A_TIME = 4 * 2**20
+"""Of their lines: with so many in hand, no more are added."""
 
 _maker: Maker | None = None
 """Of this process, if it is a worker."""
@@ -57,25 +60,34 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def write_all(jobs: Sequence[Job], folder: str) -> list[Result]:
-    """In a worker: the files of each job, into a folder."""
+def _write_in_worker(jobs: Sequence[Job], folder: str) -> list[Result]:
     assert _maker is not None  # the initializer ran
-    return [write(_maker, job, Path(folder)) for job in jobs]
+    return write(_maker, jobs, Path(folder))
 
 
-def write(maker: Maker, job: Job, folder: Path) -> Result:
-    """The files of a job, into a folder. Whatever is wrong with one statement is said of it, and stops no other."""
-    statement_id = job.view.statement_id
-    try:
-        made = maker.make(job)
+def write(maker: Maker, jobs: Sequence[Job], folder: Path) -> list[Result]:
+    """The files of each job, into a folder."""
+
+    def store(made: Made) -> None:
         for name, content in made.content.items():
             (folder / name).write_bytes(content)
-    except Exception as error:
-        for name in job.names:
-            (folder / name).unlink(missing_ok=True)
-        return Result(statement_id, {}, 0, f"{type(error).__name__}: {error}")
-    files = {name: hashlib.sha256(content).hexdigest() for name, content in made.content.items()}
-    return Result(statement_id, files, made.missing, "")
+
+    results = []
+    for made in maker.make(jobs):
+        made.take(store)
+        statement_id = made.job.view.statement_id
+        if made.wrong:
+            _discard(made.job, folder)
+            results.append(Result(statement_id, {}, 0, made.wrong))
+        else:
+            files = {name: hashlib.sha256(content).hexdigest() for name, content in made.content.items()}
+            results.append(Result(statement_id, files, made.missing, ""))
+    return results
+
+
+def _discard(job: Job, folder: Path) -> None:
+    for name in job.names:
+        (folder / name).unlink(missing_ok=True)
 
 
 class Staff:
@@ -101,16 +113,15 @@ class Staff:
         """Write the files of each job, and say what came of it; in the order of the jobs."""
         number = self.press.workers or os.cpu_count() or 1
         first = list(islice(jobs, IN_ONE_PROCESS + 1))
+        batches = _batches(chain(first, jobs))
         if number == 1 or len(first) <= IN_ONE_PROCESS:
-            self._maker = self._maker or Maker(self.press)
-            for job in first:
-                yield write(self._maker, job, folder)
-            for job in jobs:
-                yield write(self._maker, job, folder)
+            for batch in batches:
+                self._maker = self._maker or Maker(self.press)
+                yield from write(self._maker, batch, folder)
             return
         waiting: deque[tuple[list[Job], Future[list[Result]]]] = deque()
         try:
-            for batch in _batches(first, jobs):
+            for batch in batches:
                 waiting.append((batch, self._submit(batch, folder, number)))
                 if len(waiting) > 3 * number:
                     yield from self._results(waiting, folder, number)
@@ -123,7 +134,7 @@ class Staff:
     def _submit(self, batch: list[Job], folder: Path, number: int) -> Future[list[Result]]:
         if self._pool is None:
             self._pool = pool(self.press, number)
-        return self._pool.submit(write_all, batch, str(folder))
+        return self._pool.submit(_write_in_worker, batch, str(folder))
 
     def _results(
         self, waiting: deque[tuple[list[Job], Future[list[Result]]]], folder: Path, number: int
@@ -142,19 +153,20 @@ class Staff:
             except BrokenProcessPool:
                 self._end()
                 found.append(Result(job.view.statement_id, {}, 0, "the process that made it died"))
-                for name in job.names:
-                    (folder / name).unlink(missing_ok=True)
+                _discard(job, folder)
         again = [(each, self._submit(each, folder, number)) for each, _ in waiting]
         waiting.clear()
         waiting.extend(again)
         return found
 
 
-def _batches(first: Iterable[Job], rest: Iterator[Job]) -> Iterator[list[Job]]:
-    def everything() -> Iterator[Job]:
-        yield from first
-        yield from rest
-
-    jobs = everything()
-    while batch := list(islice(jobs, AT_A_TIME)):
+def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+    batch, size = [], 0
+    for job in jobs:
+        batch.append(job)
+        size += len(job.lines)
+        if len(batch) == AT_A_TIME or size > BYTES_AT_A_TIME:
+            yield batch
+            batch, size = [], 0
+    if batch:
         yield batch

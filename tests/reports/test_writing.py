@@ -13,8 +13,7 @@ import pytest
 from house import PRESS, PRESS_WITHOUT_PDF
 from paper import Page
 
-from reports.statement import write_statements, writing
-from reports.statement.making import Maker
+from reports.statement import making, write_statements, writing
 from reports.statement.names import file_names, folder_name
 from reports.statement.writing import files_of, make_final
 
@@ -371,14 +370,14 @@ def test_a_broken_statement_is_named_and_stops_no_other(books, tmp_path, monkeyp
     for each in ("S1", "S2", "S3"):
         books.usual_seller(each)
     books.con.execute("update billing.statements set charges = charges + 1 where seller_id = 'S2'")
-    make = Maker.make
+    page = making.statement_page
 
-    def fail(maker, job):
-        if job.view.seller.id == "S3":
+    def fail(view, *rest, **more):
+        if view.seller.id == "S3":
             raise RecursionError("too deep")
-        return make(maker, job)
+        return page(view, *rest, **more)
 
-    monkeypatch.setattr(Maker, "make", fail)
+    monkeypatch.setattr(making, "statement_page", fail)
     found = write_statements(books.con, [(PERIOD, US)], tmp_path, PRESS_WITHOUT_PDF)
     assert (found.statements, found.made) == (3, 1)
     assert [re.sub(r"2026-10-\d+", "N", each) for each in found.broken] == [
