@@ -7,12 +7,13 @@ The same page, fonts and versions give the same bytes.
 
 import io
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
-from typing import NoReturn, Protocol
+from typing import NoReturn
 
 from reports import fonts
 from reports.attaching import Attachment, UnexpectedPdfError, with_attachments
@@ -42,15 +43,24 @@ class Document:
     attachments: Sequence[Attachment] = ()
 
 
-class Engine(Protocol):
-    """Makes PDFs."""
+class Engine(ABC):
+    """Makes PDFs, in two steps."""
 
     label: str
     """What the bytes depend on: engine, version, fonts."""
 
+    @abstractmethod
+    def lay_out(self, document: Document) -> tuple[bytes, int]:
+        """The pages, and how many characters of the document no font has. Raises `PdfError`."""
+
+    @abstractmethod
+    def complete(self, laid_out: bytes, document: Document) -> bytes:
+        """The file, from its pages: with attachments, title and date. Raises `PdfError`."""
+
     def pdf(self, document: Document) -> tuple[bytes, int]:
-        """The file, and how many characters of the page no font has. Raises `PdfError`."""
-        ...
+        """The file, and how many characters of the document no font has. Raises `PdfError`."""
+        laid_out, missing = self.lay_out(document)
+        return self.complete(laid_out, document), missing
 
 
 def engine(name: str, font_cache: Path) -> Engine | None:
@@ -100,7 +110,7 @@ def style(document: Document) -> str:
             font-variant-numeric: normal !important }}"""
 
 
-class PlutoPrint:
+class PlutoPrint(Engine):
     """Renders with PlutoBook; files are put in by `attaching`."""
 
     def __init__(self, font_folder: Path) -> None:
@@ -122,8 +132,8 @@ class PlutoPrint:
         self._producer = f"PlutoPrint {plutoprint.__version__}"
         self.label = label("plutoprint")
 
-    def pdf(self, document: Document) -> tuple[bytes, int]:
-        """The file, and how many characters of the page no font has. Raises `PdfError`."""
+    def lay_out(self, document: Document) -> tuple[bytes, int]:
+        """The pages, and how many characters of the document no font has. Raises `PdfError`."""
         html, missing = fonts.in_these_fonts(document.html)
         engine, fetcher = self._engine, self._fetcher()
         top, right, bottom, left = (each * engine.UNITS_MM for each in MARGINS)
@@ -140,9 +150,13 @@ class PlutoPrint:
             raise PdfError(f"it cannot be laid out: {error}") from error
         if fetcher.asked:
             raise PdfError(f"it asks for {fetcher.asked[0][:80]!r}, and nothing may be fetched")
+        return stream.getvalue(), missing
+
+    def complete(self, laid_out: bytes, document: Document) -> bytes:
+        """The file, from its pages: with attachments, title and date. Raises `PdfError`."""
         try:
-            content = with_attachments(
-                stream.getvalue(),
+            return with_attachments(
+                laid_out,
                 document.attachments,
                 title=document.title,
                 producer=self._producer,
@@ -151,10 +165,9 @@ class PlutoPrint:
             )
         except UnexpectedPdfError as error:
             raise PdfError(f"the engine made a PDF of another build: {error}") from error
-        return content, missing
 
 
-class WeasyPrint:
+class WeasyPrint(Engine):
     """Renders tagged files of a standard for archives; some fifty times as slow (`bench/pdf.py`)."""
 
     def __init__(self, font_folder: Path, variant: str) -> None:
@@ -175,8 +188,8 @@ class WeasyPrint:
         self._variant = variant
         self.label = label(next(name for name in _VARIANTS if _VARIANTS[name] == variant))
 
-    def pdf(self, document: Document) -> tuple[bytes, int]:
-        """The file, and how many characters of the page no font has. Raises `PdfError`."""
+    def lay_out(self, document: Document) -> tuple[bytes, int]:
+        """The whole file, as the standards ask for it, and how many characters no font has. Raises `PdfError`."""
         html, missing = fonts.in_these_fonts(document.html)
         engine, fetcher = self._engine, self._fetcher()
         content = b""
@@ -202,3 +215,7 @@ class WeasyPrint:
         if fetcher.asked:
             raise PdfError(f"it asks for {fetcher.asked[:80]!r}, and nothing may be fetched")
         return content, missing
+
+    def complete(self, laid_out: bytes, document: Document) -> bytes:  # noqa: ARG002 - an engine's signature
+        """The same: nothing is missing."""
+        return laid_out

@@ -30,7 +30,8 @@ def make_lines(name: str, lines: Iterable[UnitLine], why: Callable[[str], str]) 
     with an apostrophe where a spreadsheet would take it for a formula. The file begins with a byte order mark, without
     which spreadsheets would take its letters for those of another alphabet.
     """
-    rows, outcomes = [",".join(COLUMNS)], {}
+    rows: list[str] = [",".join(COLUMNS)]
+    outcomes: dict[str, str] = {}
     for line in lines:
         shipment, order, item, sku, ordered_at, shipped_at, units, outcome, terms, is_tracked = line
         if outcome not in outcomes:

@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import jinja2
-from markupsafe import Markup
 
 from reports import charts, templates
 from reports.language import Language, language_of
@@ -48,21 +47,16 @@ class Index(NamedTuple):
 @cache
 def environment() -> jinja2.Environment:
     """The templates, compiled once a process for all languages."""
-    return templates.environment(
-        Path(__file__).parent, {"style": templates.style(templates.FOLDER / "page.css")}
-    )
+    return templates.environment(Path(__file__).parent, {"style": templates.style(templates.FOLDER / "page.css")})
 
 
 @cache
 def vocabulary(tag: str) -> Mapping[str, Any]:
     """What templates call to speak a language."""
     language = language_of(tag)
+    translated = language.texts.gettext
 
-    @cache
-    def translated(message: str) -> Markup:
-        return Markup(language.texts.gettext(message))
-
-    def say(message: str, **values: object) -> Markup:
+    def say(message: str, **values: object) -> str:
         return translated(message) % values if values else translated(message)
 
     return {"_": say, "whole": language.whole, "bound": language.bound, "month": language.month}

@@ -1,5 +1,6 @@
 """Who makes statements: this process or, if there are many, one for each core. None outlives its command."""
 
+import gc
 import hashlib
 import os
 import threading
@@ -52,6 +53,8 @@ def _begin(press: Press) -> None:
     assert parent is not None  # a worker is somebody's
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _maker = Maker(press)
+    gc.freeze()
+    gc.set_threshold(50_000)  # a page leaves thousands of objects, and nothing that only a collection would find
 
 
 def _end_with(sentinel: int) -> None:
@@ -60,24 +63,19 @@ def _end_with(sentinel: int) -> None:
     os._exit(1)
 
 
-def _write_in_worker(jobs: Sequence[Job], folder: str) -> list[Result]:
+def _write_in_worker(jobs: Sequence[Job]) -> list[Result]:
     assert _maker is not None  # the initializer ran
-    return write(_maker, jobs, Path(folder))
+    return write(_maker, jobs)
 
 
-def write(maker: Maker, jobs: Sequence[Job], folder: Path) -> list[Result]:
-    """The files of each job, into a folder."""
-
-    def store(made: Made) -> None:
-        for name, content in made.content.items():
-            (folder / name).write_bytes(content)
-
+def write(maker: Maker, jobs: Sequence[Job]) -> list[Result]:
+    """The files of each job, into its folder."""
     results = []
     for made in maker.make(jobs):
-        made.take(store)
+        made.take(_store)
         statement_id = made.job.view.statement_id
         if made.wrong:
-            _discard(made.job, folder)
+            _discard(made.job)
             results.append(Result(statement_id, {}, 0, made.wrong))
         else:
             files = {name: hashlib.sha256(content).hexdigest() for name, content in made.content.items()}
@@ -85,9 +83,14 @@ def write(maker: Maker, jobs: Sequence[Job], folder: Path) -> list[Result]:
     return results
 
 
-def _discard(job: Job, folder: Path) -> None:
+def _store(made: Made) -> None:
+    for name, content in made.content.items():
+        Path(made.job.folder, name).write_bytes(content)
+
+
+def _discard(job: Job) -> None:
     for name in job.names:
-        (folder / name).unlink(missing_ok=True)
+        Path(job.folder, name).unlink(missing_ok=True)
 
 
 class Staff:
@@ -95,6 +98,7 @@ class Staff:
 
     def __init__(self, press: Press) -> None:
         self.press = press
+        self._number = press.workers or os.cpu_count() or 1
         self._maker: Maker | None = None
         self._pool: ProcessPoolExecutor | None = None
 
@@ -109,36 +113,34 @@ class Staff:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def make(self, jobs: Iterator[Job], folder: Path) -> Iterator[Result]:
-        """Write the files of each job, and say what came of it; in the order of the jobs."""
-        number = self.press.workers or os.cpu_count() or 1
+    def make(self, jobs: Iterator[Job], at_most: int) -> Iterator[Result]:
+        """Write the files of each job, and say what came of it; in the order of the jobs, of which there are `at_most`
+        so many."""
         first = list(islice(jobs, IN_ONE_PROCESS + 1))
-        batches = _batches(chain(first, jobs))
-        if number == 1 or len(first) <= IN_ONE_PROCESS:
+        batches = _batches(chain(first, jobs), at_most, self._number)
+        if self._number == 1 or len(first) <= IN_ONE_PROCESS:
             for batch in batches:
                 self._maker = self._maker or Maker(self.press)
-                yield from write(self._maker, batch, folder)
+                yield from write(self._maker, batch)
             return
         waiting: deque[tuple[list[Job], Future[list[Result]]]] = deque()
         try:
             for batch in batches:
-                waiting.append((batch, self._submit(batch, folder, number)))
-                if len(waiting) > 3 * number:
-                    yield from self._results(waiting, folder, number)
+                waiting.append((batch, self._submit(batch)))
+                if len(waiting) > 3 * self._number:
+                    yield from self._results(waiting)
             while waiting:
-                yield from self._results(waiting, folder, number)
+                yield from self._results(waiting)
         except BaseException:
-            self._end()  # nobody writes into the folder while it is removed
+            self._end()  # nobody writes into a folder while it is removed
             raise
 
-    def _submit(self, batch: list[Job], folder: Path, number: int) -> Future[list[Result]]:
+    def _submit(self, batch: list[Job]) -> Future[list[Result]]:
         if self._pool is None:
-            self._pool = pool(self.press, number)
-        return self._pool.submit(_write_in_worker, batch, str(folder))
+            self._pool = pool(self.press, self._number)
+        return self._pool.submit(_write_in_worker, batch)
 
-    def _results(
-        self, waiting: deque[tuple[list[Job], Future[list[Result]]]], folder: Path, number: int
-    ) -> list[Result]:
+    def _results(self, waiting: deque[tuple[list[Job], Future[list[Result]]]]) -> list[Result]:
         """Those of the batch that waits longest. A process that died takes all that wait with it: they are made anew,
         this batch a statement at a time, so that the one at fault is known."""
         batch, future = waiting.popleft()
@@ -149,24 +151,26 @@ class Staff:
         found = []
         for job in batch:
             try:
-                found += self._submit([job], folder, number).result()
+                found += self._submit([job]).result()
             except BrokenProcessPool:
                 self._end()
                 found.append(Result(job.view.statement_id, {}, 0, "the process that made it died"))
-                _discard(job, folder)
-        again = [(each, self._submit(each, folder, number)) for each, _ in waiting]
+                _discard(job)
+        again = [(each, self._submit(each)) for each, _ in waiting]
         waiting.clear()
         waiting.extend(again)
         return found
 
 
-def _batches(jobs: Iterable[Job]) -> Iterator[list[Job]]:
+def _batches(jobs: Iterable[Job], left: int, processes: int) -> Iterator[list[Job]]:
+    """The jobs in handfuls; towards the end in smaller ones, so that all processes have work to the last."""
     batch, size = [], 0
     for job in jobs:
         batch.append(job)
         size += len(job.lines)
-        if len(batch) == AT_A_TIME or size > BYTES_AT_A_TIME:
+        if len(batch) >= min(AT_A_TIME, left // (2 * processes)) or size > BYTES_AT_A_TIME:
             yield batch
+            left -= len(batch)
             batch, size = [], 0
     if batch:
         yield batch

@@ -11,8 +11,9 @@ import hashlib
 import json
 import re
 import shutil
+from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,7 +29,7 @@ from reports.statement.names import INDEX_PAGE, MANIFEST, file_names, folder_nam
 from reports.statement.rows import BATCH, SellerRows, Setting, StatementError, read_sellers, read_setting
 from reports.statement.view import as_json, language_of_statement, view
 from reports.statement.words import OUTCOMES_OF_UNITS
-from reports.statement.workers import Staff
+from reports.statement.workers import Result, Staff
 
 if TYPE_CHECKING:  # processes that make statements start without it
     import duckdb
@@ -107,31 +108,23 @@ def write_statements(
             raise ValueError(f"{period!r} is no billing period, such as 2026-10")
     numbers = {key: _summary(con, *key)[0] for key in scope}
     total, written = sum(numbers.values()), Written()
-    with Staff(press) as staff:
+
+    def sets(places: ExitStack) -> Iterator[_Set]:
         for period, marketplace_id in scope:
-            target = folder / period / folder_name(marketplace_id)
-            before = written.statements
+            number, target = numbers[period, marketplace_id], folder / period / folder_name(marketplace_id)
             kept = _kept_manifest(con, period, marketplace_id)
             if kept is not None:
                 written.lost += _put_back(con, period, marketplace_id, target, kept)
-                written.statements += numbers[period, marketplace_id]
-            elif numbers[period, marketplace_id]:
-                with replacement(target) as fresh:
-                    written.add(
-                        _make_set(
-                            con,
-                            period,
-                            marketplace_id,
-                            fresh,
-                            target,
-                            staff,
-                            progress=lambda done, before=before: progress(before + done, total),
-                        )
-                    )
+                written.statements += number
+            elif number:
+                place = ExitStack()
+                places.push(place)
+                fresh = place.enter_context(replacement(target))
+                yield _Set(con, read_setting(con, period, marketplace_id), fresh, press, old=target, place=place)
             else:
                 remove(target)
-            progress(written.statements, total)
-    return written
+
+    return _make(sets, press, written, total, progress)
 
 
 def make_final(
@@ -152,83 +145,148 @@ def make_final(
     if fresh.exists():
         shutil.rmtree(fresh)
     fresh.mkdir(parents=True)
-    with Staff(press) as staff:
-        written = _make_set(
-            con, period, marketplace_id, fresh, None, staff, is_final=True, progress=lambda done: progress(done, total)
-        )
-    return written, fresh
+    setting = read_setting(con, period, marketplace_id)
+    final = _Set(con, setting, fresh, press, is_final=True)
+    return _make(lambda _: iter([final]), press, Written(), total, progress), fresh
 
 
 # -- a set of statements --------------------------------------------------------------------------------------------
 
 
-def _make_set(
-    con: "duckdb.DuckDBPyConnection",
-    period: str,
-    marketplace_id: str,
-    fresh: Path,
-    old: Path | None,
-    staff: Staff,
-    *,
-    is_final: bool = False,
-    progress: Callable[[int], None],
-) -> Written:
-    """All files of a set into a folder; those unchanged are taken from the old one."""
-    setting, label, written = read_setting(con, period, marketplace_id), staff.press.label, Written()
-    before = _entries(old) if old else {}
-    entries: dict[str, dict[str, Any]] = {}
+class _Set:
+    """The files of a period and marketplace, while they are made into a fresh folder; those unchanged are taken from
+    the old one."""
 
-    def jobs() -> Iterator[Job]:
-        for rows in read_sellers(con, setting):
-            written.statements += 1
-            progress(written.statements)
+    def __init__(
+        self,
+        con: "duckdb.DuckDBPyConnection",
+        setting: Setting,
+        fresh: Path,
+        press: Press,
+        *,
+        old: Path | None = None,
+        place: ExitStack | None = None,
+        is_final: bool = False,
+    ) -> None:
+        self._con, self._setting, self._fresh = con, setting, fresh
+        self._label, self._has_pdf = press.label, press.pdf != "none"
+        self._old, self._place, self._is_final = old, place, is_final
+        self._before = _entries(old) if old else {}
+        self._entries: dict[str, dict[str, Any]] = {}
+        self._waiting = 0
+        self._is_read = False
+        self.written = Written()
+
+    @property
+    def done(self) -> int:
+        """Statements that are made, or known to be broken or unchanged."""
+        return self.written.statements - self._waiting
+
+    @property
+    def is_made(self) -> bool:
+        """Whether nothing is missing but what `finish` adds."""
+        return self._is_read and not self._waiting
+
+    def jobs(self, tell: Callable[[], None]) -> Iterator[Job]:
+        """The statements to be made; `tell` is called as reading goes on, for those that are done without."""
+        for rows in read_sellers(self._con, self._setting):
+            tell()
+            self.written.statements += 1
             try:
-                job = _job(rows.with_status("final") if is_final else rows, setting)
+                job = _job(rows.with_status("final") if self._is_final else rows, self._setting, self._fresh)
             except StatementError as error:
-                written.broken.append(str(error))
+                self.written.broken.append(str(error))
                 continue
             statement_id = job.view.statement_id
-            made_from = hashlib.sha256(f"{label}\n{job.json}".encode()).hexdigest()
-            entry = before.get(statement_id)
-            if old and entry and entry["made_from"] == made_from and take_over(entry["files"], old, fresh):
-                entries[statement_id] = entry
+            made_from = hashlib.sha256(f"{self._label}\n{job.json}".encode()).hexdigest()
+            entry = self._before.get(statement_id)
+            is_old = entry is not None and entry["made_from"] == made_from
+            if entry and self._old and is_old and take_over(entry["files"], self._old, self._fresh):
+                self._entries[statement_id] = entry
                 continue
-            entries[statement_id] = {"made_from": made_from}
+            self._entries[statement_id] = {"made_from": made_from}
+            self._waiting += 1
             yield job
+        self._is_read = True
 
-    for statement_id, files, missing, wrong in staff.make(jobs(), fresh):
-        if wrong:
-            written.broken.append(f"statement {statement_id}: {wrong}")
-            del entries[statement_id]
-            continue
-        written.made += 1
-        entries[statement_id] |= {"files": files, "without_glyphs": missing}
-    written.without_glyphs = sum(1 for entry in entries.values() if entry["without_glyphs"])
-    files = {}
-    if written.statements:
-        index = pages.index_page(_index(con, setting, entries, is_final=is_final, has_pdf=staff.press.pdf != "none"))
-        (fresh / INDEX_PAGE).write_bytes(index.encode())
-        files[INDEX_PAGE] = hashlib.sha256(index.encode()).hexdigest()
-    manifest = {
-        "form": FORM,
-        "period": period,
-        "marketplace_id": marketplace_id,
-        "made_with": label,
-        "files": files,
-        "statements": dict(sorted(entries.items())),
-    }
-    (fresh / MANIFEST).write_text(json.dumps(manifest, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    def take(self, result: Result) -> None:
+        """Note what came of a job."""
+        self._waiting -= 1
+        if result.wrong:
+            self.written.broken.append(f"statement {result.statement_id}: {result.wrong}")
+            del self._entries[result.statement_id]
+            return
+        self.written.made += 1
+        self._entries[result.statement_id] |= {"files": result.files, "without_glyphs": result.without_glyphs}
+
+    def finish(self) -> Written:
+        """Write index and manifest, and put the folder in its place."""
+        setting, entries = self._setting, self._entries
+        self.written.without_glyphs = sum(1 for entry in entries.values() if entry["without_glyphs"])
+        files = {}
+        if self.written.statements:
+            index = _index(self._con, setting, entries, is_final=self._is_final, has_pdf=self._has_pdf)
+            content = pages.index_page(index).encode()
+            (self._fresh / INDEX_PAGE).write_bytes(content)
+            files[INDEX_PAGE] = hashlib.sha256(content).hexdigest()
+        manifest = {
+            "form": FORM,
+            "period": setting.period,
+            "marketplace_id": setting.marketplace.marketplace_id,
+            "made_with": self._label,
+            "files": files,
+            "statements": dict(sorted(entries.items())),
+        }
+        (self._fresh / MANIFEST).write_text(_on_lines(manifest), encoding="utf-8")
+        if self._place:
+            self._place.close()
+        return self.written
+
+
+def _on_lines(manifest: Mapping[str, Any]) -> str:
+    """As JSON, with a statement on each line."""
+    entries = ",\n".join(f"{json.dumps(key)}: {json.dumps(each)}" for key, each in manifest["statements"].items())
+    head = json.dumps({**manifest, "statements": {}}, ensure_ascii=False, indent=1).removesuffix("{}\n}")
+    return f"{head}{{\n{entries}\n}}\n}}\n"
+
+
+def _make(
+    sets: Callable[[ExitStack], Iterator[_Set]], press: Press, written: Written, total: int, progress: Progress
+) -> Written:
+    """Make the files of sets, one after the other; the next one is read while those before it are still being made.
+
+    Folders that a set enters are left as they were if anything fails before the set is finished.
+    """
+    begun: deque[_Set] = deque()
+    with ExitStack() as places, Staff(press) as staff:
+
+        def tell() -> None:
+            progress(written.statements + sum(each.done for each in begun), total)
+
+        def jobs() -> Iterator[Job]:
+            for each in sets(places):
+                begun.append(each)
+                yield from each.jobs(tell)
+
+        for result in staff.make(jobs(), total):
+            while begun[0].is_made:
+                written.add(begun.popleft().finish())
+            begun[0].take(result)
+            tell()
+        while begun:
+            written.add(begun.popleft().finish())
+    progress(written.statements, total)
     return written
 
 
-def _job(rows: SellerRows, setting: Setting) -> Job:
+def _job(rows: SellerRows, setting: Setting, folder: Path) -> Job:
     names = file_names(rows.statement.seller_id)
     translate = language_of(language_of_statement(rows, setting)).texts.gettext
     lines, file = make_lines(
         names.csv, rows.unit_lines, lambda outcome: translate(OUTCOMES_OF_UNITS.get(outcome, ("", outcome))[1])
     )
     shown = view(rows, setting, file)
-    return Job(shown, as_json(shown), lines, names)
+    return Job(shown, as_json(shown), lines, names, str(folder))
 
 
 def _index(

@@ -457,8 +457,8 @@ def test_a_statement_that_kills_its_process_is_named_and_stops_no_other(books, t
         books.usual_seller(f"S{number}")
     make = writing._job
 
-    def poisoned(rows, setting):
-        job = make(rows, setting)
+    def poisoned(rows, *rest):
+        job = make(rows, *rest)
         return job._replace(json=Poison(job.json)) if rows.statement.seller_id == "S5" else job
 
     monkeypatch.setattr(writing, "_job", poisoned)
