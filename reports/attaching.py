@@ -71,7 +71,7 @@ def with_attachments(
 
 def _deflated(content: bytes) -> bytes:
     """Compressed with a window of 8 kB: readying a larger one takes longer than compressing a small file."""
-    deflate = zlib.compressobj(wbits=13, memLevel=6)
+    deflate = zlib.compressobj(level=3, wbits=13, memLevel=6)
     return deflate.compress(content) + deflate.flush()
 
 

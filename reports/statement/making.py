@@ -45,7 +45,7 @@ class Job(NamedTuple):
     """A statement to be made."""
 
     view: View
-    json: str
+    json: bytes
     lines: bytes
     names: Names
     folder: str
@@ -96,10 +96,9 @@ class Maker:
 
     def _page(self, made: Made) -> None:
         job = made.job
-        names, data = job.names, job.json.encode()
-        has_pdf = self._engine is not None
-        made.html = statement_page(job.view, names, hashlib.sha256(data).hexdigest(), has_pdf=has_pdf)
-        made.content = {names.html: made.html.encode(), names.json: data, names.csv: job.lines}
+        names, has_pdf = job.names, self._engine is not None
+        made.html = statement_page(job.view, names, hashlib.sha256(job.json).hexdigest(), has_pdf=has_pdf)
+        made.content = {names.html: made.html.encode(), names.json: job.json, names.csv: job.lines}
 
     def _lay_out(self, made: Made) -> None:
         assert self._engine is not None  # the step is taken with an engine alone

@@ -7,13 +7,14 @@ statement. There is no field for anything of a customer.
 Does not belong here: sentences (`words`), the form of a figure (`reports/language.py`), the page.
 """
 
-import json
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
 from typing import Any, NamedTuple
+
+import orjson
 
 from reports.language import EXACT, negotiate
 from reports.printable import printable
@@ -276,27 +277,14 @@ class View:
     is_net_of_tax: bool = True
 
 
-def as_json(view: View) -> str:
+def as_json(view: View) -> bytes:
     """`statement.json`: decimals as text, exactly; instants in UTC with a Z."""
-    return json.dumps(_plain(view), ensure_ascii=False) + "\n"
+    return orjson.dumps(view, _plain, orjson.OPT_NAIVE_UTC | orjson.OPT_UTC_Z | orjson.OPT_APPEND_NEWLINE)
 
 
 def _plain(value: Any) -> Any:
-    form = _PLAIN_FORMS.get(type(value))
-    if form is not None:
-        return form(value)
-    # every tuple here is a named one
-    return dict(zip(value._fields, map(_plain, value), strict=True))
-
-
-_PLAIN_FORMS: Mapping[type, Callable[[Any], Any]] = {
-    **dict.fromkeys((str, int, bool, type(None)), lambda value: value),
-    Decimal: lambda value: f"{value:f}",
-    datetime: lambda value: f"{value.isoformat()}Z",
-    date: date.isoformat,
-    list: lambda value: list(map(_plain, value)),
-    View: lambda value: {field.name: _plain(getattr(value, field.name)) for field in fields(value)},
-}
+    """What has no form of its own in JSON: a decimal, or else a named tuple."""
+    return f"{value:f}" if isinstance(value, Decimal) else value._asdict()
 
 
 def language_of_statement(rows: SellerRows, setting: Setting) -> str:

@@ -169,7 +169,8 @@ class _Set:
         is_final: bool = False,
     ) -> None:
         self._con, self._setting, self._fresh = con, setting, fresh
-        self._label, self._has_pdf = press.label, press.pdf != "none"
+        self._made_with, self._has_pdf = press.label, press.pdf != "none"
+        self._label = self._made_with.encode()
         self._old, self._place, self._is_final = old, place, is_final
         self._before = _entries(old) if old else {}
         self._entries: dict[str, dict[str, Any]] = {}
@@ -198,7 +199,7 @@ class _Set:
                 self.written.broken.append(str(error))
                 continue
             statement_id = job.view.statement_id
-            made_from = hashlib.sha256(f"{self._label}\n{job.json}".encode()).hexdigest()
+            made_from = hashlib.sha256(self._label + job.json).hexdigest()
             entry = self._before.get(statement_id)
             is_old = entry is not None and entry["made_from"] == made_from
             if entry and self._old and is_old and take_over(entry["files"], self._old, self._fresh):
@@ -233,7 +234,7 @@ class _Set:
             "form": FORM,
             "period": setting.period,
             "marketplace_id": setting.marketplace.marketplace_id,
-            "made_with": self._label,
+            "made_with": self._made_with,
             "files": files,
             "statements": dict(sorted(entries.items())),
         }

@@ -438,11 +438,11 @@ def test_a_seller_with_very_many_unit_lines(books, tmp_path):
     assert len(found[names.pdf]) < 2_000_000
 
 
-class Poison(str):
-    """A name that kills whoever unpickles it in another process."""
+class Poison(bytes):
+    """Data that kill whoever unpickles them in another process."""
 
     def __reduce__(self):
-        return _die, (os.getpid(), str(self))
+        return _die, (os.getpid(), bytes(self))
 
 
 def _die(home, text):
