@@ -57,7 +57,7 @@ class Made:
     """What has come of a job, step by step."""
 
     job: Job
-    html: str = ""
+    document: pdf.Document | None = None
     content: dict[str, bytes] = field(default_factory=dict)
     """Name → bytes."""
     missing: int = 0
@@ -97,33 +97,34 @@ class Maker:
     def _page(self, made: Made) -> None:
         job = made.job
         names, has_pdf = job.names, self._engine is not None
-        made.html = statement_page(job.view, names, hashlib.sha256(job.json).hexdigest(), has_pdf=has_pdf)
-        made.content = {names.html: made.html.encode(), names.json: job.json, names.csv: job.lines}
+        html = statement_page(job.view, names, hashlib.sha256(job.json).hexdigest(), has_pdf=has_pdf)
+        made.content = {names.html: html.encode(), names.json: job.json, names.csv: job.lines}
+        made.document = _document(job, html) if has_pdf else None
 
     def _lay_out(self, made: Made) -> None:
-        assert self._engine is not None  # the step is taken with an engine alone
-        made.content[made.job.names.pdf], made.missing = self._engine.lay_out(_document(made))
+        assert self._engine and made.document  # noqa: PT018 - the step is taken with an engine alone
+        made.content[made.job.names.pdf], made.missing = self._engine.lay_out(made.document)
 
     def _complete(self, made: Made) -> None:
-        assert self._engine is not None
+        assert self._engine and made.document  # noqa: PT018
         name = made.job.names.pdf
-        made.content[name] = self._engine.complete(made.content[name], _document(made))
+        made.content[name] = self._engine.complete(made.content[name], made.document)
 
 
-def _document(made: Made) -> pdf.Document:
-    names, it = made.job.names, made.job.view
+def _document(job: Job, html: str) -> pdf.Document:
+    it = job.view
     language = language_of(it.language)
     _ = language.texts.gettext
     values = {"period": language.month(it.period.id), "marketplace": it.marketplace.domain}
     draft = f"{_('DRAFT')} · " if it.status == "draft" else ""
     return pdf.Document(
-        html=made.html,
+        html=html,
         language=it.language,
         title=_("Statement for %(period)s, %(marketplace)s") % values,
         foot=f"{draft}{it.statement_id}",
         dated=it.period.ends_at,
         attachments=[
-            Attachment(names.json, "application/json", made.content[names.json]),
-            Attachment(names.csv, "text/csv", made.content[names.csv]),
+            Attachment(job.names.json, "application/json", job.json),
+            Attachment(job.names.csv, "text/csv", job.lines),
         ],
     )

@@ -4,14 +4,14 @@ For a period and marketplace every table is scanned once, in the order of its se
 that memory holds one seller at a time. What the rows mean together is in `view`.
 """
 
-from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
-from itertools import groupby
+from itertools import chain, groupby
+from operator import itemgetter
 from typing import TYPE_CHECKING, Any, NamedTuple
 from zoneinfo import ZoneInfo
 
@@ -368,15 +368,14 @@ def read_sellers(con: "duckdb.DuckDBPyConnection", setting: Setting) -> Iterator
     with ExitStack() as scans:
 
         def scan(query: str, **more: Any) -> _Scan:
-            return _Scan(scans.enter_context(con.cursor()), query, key | more)
+            return _Scan(_run(scans.enter_context(con.cursor()), query, key | more))
 
-        statements = scan(STATEMENTS)
         sellers, performances = scan(SELLERS), scan(PERFORMANCE)
         lines, adjustments = scan(FEE_LINES), scan(ADJUSTMENTS)
         enrolments = scan(ENROLMENTS, ends_at=setting.ends_at)
         units, contacts, items = scan(UNITS), scan(CONTACTS), scan(ITEMS)
         months, unit_lines = scan(MONTHS, first_period=setting.months[0]), scan(UNIT_LINES)
-        for row in statements:
+        for row in _run(scans.enter_context(con.cursor()), STATEMENTS, key):
             statement = Statement(*row)
             seller_id = statement.seller_id
             seller = sellers.rows_of(seller_id)
@@ -396,17 +395,18 @@ def read_sellers(con: "duckdb.DuckDBPyConnection", setting: Setting) -> Iterator
             )
 
 
+def _run(cursor: "duckdb.DuckDBPyConnection", query: str, parameters: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    """The rows of a query, with those of the parameters that it names."""
+    result = cursor.execute(query, {name: value for name, value in parameters.items() if f"${name}" in query})
+    return chain.from_iterable(iter(lambda: result.fetchmany(BATCH), []))
+
+
 class _Scan:
-    """The rows of a query in batches; the first column is the seller, in rising order."""
+    """Rows whose first column is the seller, in rising order."""
 
-    def __init__(self, cursor: "duckdb.DuckDBPyConnection", query: str, parameters: Mapping[str, Any]) -> None:
-        wanted = {name: value for name, value in parameters.items() if f"${name}" in query}
-        self._result = cursor.execute(query, wanted)
-        self._rows: deque[tuple[Any, ...]] = deque()
-
-    def __iter__(self) -> Iterator[tuple[Any, ...]]:
-        while self._filled():
-            yield self._rows.popleft()
+    def __init__(self, rows: Iterable[tuple[Any, ...]]) -> None:
+        self._sellers = groupby(rows, itemgetter(0))
+        self._seller, self._theirs = next(self._sellers, _NOBODY)
 
     def rows_of(self, seller_id: str) -> list[tuple[Any, ...]]:
         """The rows of a seller without their first column; sellers before it are passed over."""
@@ -414,12 +414,11 @@ class _Scan:
 
     def each_of(self, seller_id: str) -> Iterator[tuple[Any, ...]]:
         """The same, one by one."""
-        while self._filled() and self._rows[0][0] <= seller_id:
-            row = self._rows.popleft()
-            if row[0] == seller_id:
+        while self._seller is not None and self._seller < seller_id:
+            self._seller, self._theirs = next(self._sellers, _NOBODY)
+        if self._seller == seller_id:
+            for row in self._theirs:
                 yield row[1:]
 
-    def _filled(self) -> bool:
-        if not self._rows:
-            self._rows.extend(self._result.fetchmany(BATCH))
-        return bool(self._rows)
+
+_NOBODY: tuple[str | None, Iterable[tuple[Any, ...]]] = (None, ())

@@ -8,7 +8,6 @@ Does not belong here: sentences (`words`), the form of a figure (`reports/langua
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from decimal import Decimal
 from itertools import groupby
@@ -238,8 +237,7 @@ class File(NamedTuple):
     sha256: str
 
 
-@dataclass(frozen=True, slots=True)
-class View:
+class View(NamedTuple):
     """Everything a statement shows; what does not apply is empty or null."""
 
     form: str
@@ -283,7 +281,7 @@ def as_json(view: View) -> bytes:
 
 
 def _plain(value: Any) -> Any:
-    """What has no form of its own in JSON: a decimal, or else a named tuple."""
+    """What orjson has no form for: a decimal, or else a named tuple."""
     return f"{value:f}" if isinstance(value, Decimal) else value._asdict()
 
 
