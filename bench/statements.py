@@ -5,8 +5,11 @@
 Writes a synthetic world, loads and bills a month of it, and takes turns: the program (tables read, facts, words, HTML,
 JSON, CSV, PDF with both attached, all written, with index and manifest) and the bare engine (each finished HTML page
 made into a PDF and written, in as many processes, nothing else). Prints statements a second, the memory of the
-processes early and late, and the ratio, round by round. Machines differ and are noisy: the ratio is what is worth
-quoting.
+processes early and late, and the ratio, round by round; then, in one process, what it brings to make statements
+together, step by step. Machines differ and are noisy: the ratio is what is worth quoting.
+
+Files should not have been removed in great numbers in the minutes before: some file systems pass over the places of
+those one by one, for each new file.
 """
 
 import argparse
@@ -18,12 +21,17 @@ import tempfile
 import threading
 import time
 from concurrent.futures import ProcessPoolExecutor
+from dataclasses import replace
 from multiprocessing import get_context
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from assets.settings import CHECKOUT
 from reports import fonts
-from reports.statement import Press, write_statements
+from reports.statement import Press, workers, write_statements
+
+if TYPE_CHECKING:
+    import duckdb
 
 CSBA = [sys.executable, "-m", "pipelines"]
 MONTH = "2026-03"
@@ -49,6 +57,14 @@ def run_bare(pages: list[str], font_folder: Path, out: Path, processes: int) -> 
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
         list(pool.map(bare, batches, [str(font_folder)] * len(batches), [str(out)] * len(batches)))
     return time.monotonic() - started
+
+
+def run_in_one_process(
+    con: "duckdb.DuckDBPyConnection", scope: list[tuple[str, str]], out: Path, press: Press
+) -> float:
+    """Statements a second."""
+    started = time.monotonic()
+    return write_statements(con, scope, out, replace(press, workers=1)).statements / (time.monotonic() - started)
 
 
 class Memory:
@@ -112,8 +128,7 @@ def main() -> None:
         press = Press("plutoprint", folder / "fonts", "bench", workers=given.processes)
         font_folder = fonts.configure(press.fonts)
         ratios = []
-        for number in range(given.rounds):
-            # its own folder, removed in the end: file systems are slow to make files where many have just gone
+        for number in range(given.rounds):  # each into folders of its own
             out = folder / f"statements-{number}"
             started = time.monotonic()
             with Memory() as memory:
@@ -130,6 +145,16 @@ def main() -> None:
                 f" {late:,.0f} MB late"
             )
         print(f"statements / bare engine: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        usual, ratios = workers.AT_A_TIME, []
+        for number in range(given.rounds):
+            rates = []
+            for workers.AT_A_TIME in (usual, 1):
+                rates.append(run_in_one_process(con, scope[:1], folder / f"{workers.AT_A_TIME}-{number}", press))
+            ratios.append(rates[0] / rates[1])
+        print(
+            f"{usual} statements step by step / one after the other: {statistics.median(ratios):.2f}"
+            f" ({min(ratios):.2f} to {max(ratios):.2f})"
+        )
 
 
 if __name__ == "__main__":

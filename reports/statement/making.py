@@ -85,7 +85,7 @@ class Maker:
         """All files of some statements: one step of all, then the next.
 
         An engine that goes from page to page finds its code and fonts in the processor's cache, and takes less time
-        than one that lets another program in between (`bench/pdf.py`).
+        than one that lets another program in between (`bench/statements.py`).
         """
         made = [Made(job) for job in jobs]
         steps = [self._page] if self._engine is None else [self._page, self._lay_out, self._complete]
