@@ -315,13 +315,13 @@ def _index(
         has_pdf=has_pdf,
         rows=[
             pages.IndexRow(
-                names=file_names(seller_id),
+                names=(names := file_names(seller_id)),
                 seller_id=printable(seller_id),
                 seller_name=printable(name or ""),
                 units=units or 0,
                 cpu=share(contacts, units, english).per_cent if units else "",
                 total=english.amount(amount, place.currency, place.minor_units),
-                is_made=file_names(seller_id).html in made,
+                is_made=names.html in made,
             )
             for seller_id, name, units, contacts, amount in rows
         ],
