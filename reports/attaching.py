@@ -107,7 +107,7 @@ def _updated(pdf: bytes, objects: dict[int, bytes], trailer: bytes) -> bytes:
     for number, _ in rows:
         index.append(b"%d 1" % number)
     table = b"".join(b"\x01" + at.to_bytes(4, "big") + b"\x00" for _, at in rows)
-    digest = hashlib.sha256(b"".join(out[1:])).hexdigest()[:32].encode()
+    digest = hashlib.sha256(b"".join(out)).hexdigest()[:32].encode()
     out.append(
         b"%d 0 obj\n<< /Type /XRef /Size %d /W [1 4 1] /Index [%b] /ID [<%b> <%b>] %b /Length %d >>\nstream\n%b\n"
         % (number_of_xref, number_of_xref + 1, b" ".join(index), digest, digest, trailer, len(table), table)

@@ -5,7 +5,7 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from itertools import chain, islice
@@ -54,7 +54,7 @@ def _begin(press: Press) -> None:
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _maker = Maker(press)
     gc.freeze()
-    gc.set_threshold(50_000)  # a page leaves thousands of objects, and nothing that only a collection would find
+    gc.set_threshold(50_000)  # a page makes thousands of objects that go with it
 
 
 def _end_with(sentinel: int) -> None:
@@ -113,11 +113,13 @@ class Staff:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
 
-    def make(self, jobs: Iterator[Job], at_most: int) -> Iterator[Result]:
-        """Write the files of each job, and say what came of it; in the order of the jobs, of which there are `at_most`
-        so many."""
+    def make(self, jobs: Iterator[Job], left: Callable[[], int]) -> Iterator[Result]:
+        """Write the files of each job, and say what came of it, in the order of the jobs.
+
+        `left` tells how many jobs may still come.
+        """
         first = list(islice(jobs, IN_ONE_PROCESS + 1))
-        batches = _batches(chain(first, jobs), at_most, self._number)
+        batches = _batches(chain(first, jobs), left, self._number)
         if self._number == 1 or len(first) <= IN_ONE_PROCESS:
             for batch in batches:
                 self._maker = self._maker or Maker(self.press)
@@ -138,7 +140,12 @@ class Staff:
     def _submit(self, batch: list[Job]) -> Future[list[Result]]:
         if self._pool is None:
             self._pool = pool(self.press, self._number)
-        return self._pool.submit(_write_in_worker, batch)
+        try:
+            return self._pool.submit(_write_in_worker, batch)
+        except BrokenProcessPool as error:  # `_results` sees to it when it is this batch's turn
+            future: Future[list[Result]] = Future()
+            future.set_exception(error)
+            return future
 
     def _results(self, waiting: deque[tuple[list[Job], Future[list[Result]]]]) -> list[Result]:
         """Those of the batch that waits longest. A process that died takes all that wait with it: they are made anew,
@@ -162,15 +169,14 @@ class Staff:
         return found
 
 
-def _batches(jobs: Iterable[Job], left: int, processes: int) -> Iterator[list[Job]]:
+def _batches(jobs: Iterable[Job], left: Callable[[], int], processes: int) -> Iterator[list[Job]]:
     """The jobs in handfuls; towards the end in smaller ones, so that all processes have work to the last."""
     batch, size = [], 0
     for job in jobs:
         batch.append(job)
         size += len(job.lines)
-        if len(batch) >= min(AT_A_TIME, left // (2 * processes)) or size > BYTES_AT_A_TIME:
+        if len(batch) >= min(AT_A_TIME, left() // (2 * processes)) or size > BYTES_AT_A_TIME:
             yield batch
-            left -= len(batch)
             batch, size = [], 0
     if batch:
         yield batch

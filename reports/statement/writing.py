@@ -223,6 +223,7 @@ class _Set:
     def finish(self) -> Written:
         """Write index and manifest, and put the folder in its place."""
         setting, entries = self._setting, self._entries
+        self.written.broken.sort()
         self.written.without_glyphs = sum(1 for entry in entries.values() if entry["without_glyphs"])
         files = {}
         if self.written.statements:
@@ -264,18 +265,23 @@ def _make(
         def tell() -> None:
             progress(written.statements + sum(each.done for each in begun), total)
 
+        def left() -> int:
+            return total - written.statements - sum(each.written.statements for each in begun)
+
+        def finish() -> None:
+            while begun and begun[0].is_made:
+                written.add(begun.popleft().finish())
+
         def jobs() -> Iterator[Job]:
             for each in sets(places):
                 begun.append(each)
                 yield from each.jobs(tell)
+                finish()
 
-        for result in staff.make(jobs(), total):
-            while begun[0].is_made:
-                written.add(begun.popleft().finish())
+        for result in staff.make(jobs(), left):
             begun[0].take(result)
+            finish()
             tell()
-        while begun:
-            written.add(begun.popleft().finish())
     progress(written.statements, total)
     return written
 

@@ -5,15 +5,17 @@ import json
 import os
 import re
 import signal
+import time
 from base64 import b64encode
 from dataclasses import replace
+from multiprocessing import active_children
 
 import duckdb
 import pytest
 from house import PRESS, PRESS_WITHOUT_PDF
 from paper import Page
 
-from reports.statement import making, write_statements, writing
+from reports.statement import making, workers, write_statements, writing
 from reports.statement.names import file_names, folder_name
 from reports.statement.writing import files_of, make_final
 
@@ -451,19 +453,39 @@ def _die(home, text):
     return text
 
 
-def test_a_statement_that_kills_its_process_is_named_and_stops_no_other(books, tmp_path, monkeypatch):
+@pytest.mark.parametrize("is_seen_late", [True, False])
+def test_a_statement_that_kills_its_process_is_named_and_stops_no_other(books, tmp_path, monkeypatch, is_seen_late):
+    """The death of a process is seen when its result is asked for, or already when more is handed out."""
     books.usual_terms()
-    for number in range(70):
+    for number in range(10, 80):
         books.usual_seller(f"S{number}")
     make = writing._job
 
     def poisoned(rows, *rest):
-        job = make(rows, *rest)
-        return job._replace(json=Poison(job.json)) if rows.statement.seller_id == "S5" else job
+        job, seller_id = make(rows, *rest), rows.statement.seller_id
+        if seller_id == "S55" and not is_seen_late:
+            while active_children():
+                time.sleep(0.01)
+        return job._replace(json=Poison(job.json)) if seller_id == "S15" else job
 
     monkeypatch.setattr(writing, "_job", poisoned)
+    monkeypatch.setattr(workers, "AT_A_TIME", 8)
     found = write_statements(books.con, [(PERIOD, US)], tmp_path, replace(PRESS_WITHOUT_PDF, workers=2))
     assert (found.statements, found.made) == (70, 69)
     (said,) = found.broken
     assert said.endswith("the process that made it died")
-    assert set(pages(tmp_path)) == {"index.html", *(HTML(f"S{number}") for number in range(70) if number != 5)}
+    assert set(pages(tmp_path)) == {"index.html", *(HTML(f"S{number}") for number in range(10, 80) if number != 15)}
+
+
+def test_what_is_done_is_told_as_it_is_done(books, tmp_path):
+    books.usual_terms()
+    for number in range(5):
+        books.usual_seller(f"S{number}")
+    assert write_statements(books.con, [(PERIOD, US)], tmp_path, PRESS_WITHOUT_PDF).made == 5
+    for changed in ("('S1', 'S3')", "('nobody')"):
+        books.con.execute(f"update core.sellers set name = name || '!' where seller_id in {changed}")
+        told = []
+        written(books.con, [(PERIOD, US)], tmp_path, progress=lambda done, total, told=told: told.append((done, total)))
+        assert told == sorted(told)
+        assert told[-1] == (5, 5)
+    assert set(told) == {(done, 5) for done in range(6)}, "what has not changed is told as it is read"
