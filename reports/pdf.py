@@ -11,6 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import NoReturn
@@ -28,7 +29,7 @@ class PdfError(Exception):
     """A page that cannot be made into a PDF, or an engine that is not there."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Document:
     """What becomes a PDF."""
 
@@ -42,6 +43,11 @@ class Document:
     """The date in the file: of the data, never of the making. UTC."""
     attachments: Sequence[Attachment] = ()
 
+    @cached_property
+    def in_fonts(self) -> tuple[str, int]:
+        """The page in characters that the fonts have, and how many others it held."""
+        return fonts.in_these_fonts(self.html)
+
 
 class Engine(ABC):
     """Makes PDFs, in two steps."""
@@ -50,8 +56,8 @@ class Engine(ABC):
     """What the bytes depend on: engine, version, fonts."""
 
     @abstractmethod
-    def lay_out(self, document: Document) -> tuple[bytes, int]:
-        """The pages, and how many characters of the document no font has. Raises `PdfError`."""
+    def lay_out(self, document: Document) -> bytes:
+        """The pages. Raises `PdfError`."""
 
     @abstractmethod
     def complete(self, laid_out: bytes, document: Document) -> bytes:
@@ -59,8 +65,7 @@ class Engine(ABC):
 
     def pdf(self, document: Document) -> tuple[bytes, int]:
         """The file, and how many characters of the document no font has. Raises `PdfError`."""
-        laid_out, missing = self.lay_out(document)
-        return self.complete(laid_out, document), missing
+        return self.complete(self.lay_out(document), document), document.in_fonts[1]
 
 
 def engine(name: str, font_cache: Path) -> Engine | None:
@@ -132,9 +137,9 @@ class PlutoPrint(Engine):
         self._producer = f"PlutoPrint {plutoprint.__version__}"
         self.label = label("plutoprint")
 
-    def lay_out(self, document: Document) -> tuple[bytes, int]:
-        """The pages, and how many characters of the document no font has. Raises `PdfError`."""
-        html, missing = fonts.in_these_fonts(document.html)
+    def lay_out(self, document: Document) -> bytes:
+        """The pages. Raises `PdfError`."""
+        html, _ = document.in_fonts
         engine, fetcher = self._engine, self._fetcher()
         top, right, bottom, left = (each * engine.UNITS_MM for each in MARGINS)
         book = engine.Book(engine.PAGE_SIZE_A4, engine.PageMargins(top, right, bottom, left))
@@ -150,7 +155,7 @@ class PlutoPrint(Engine):
             raise PdfError(f"it cannot be laid out: {error}") from error
         if fetcher.asked:
             raise PdfError(f"it asks for {fetcher.asked[0][:80]!r}, and nothing may be fetched")
-        return stream.getvalue(), missing
+        return stream.getvalue()
 
     def complete(self, laid_out: bytes, document: Document) -> bytes:
         """The file, from its pages: with attachments, title and date. Raises `PdfError`."""
@@ -188,9 +193,9 @@ class WeasyPrint(Engine):
         self._variant = variant
         self.label = label(next(name for name in _VARIANTS if _VARIANTS[name] == variant))
 
-    def lay_out(self, document: Document) -> tuple[bytes, int]:
-        """The whole file, as the standards ask for it, and how many characters no font has. Raises `PdfError`."""
-        html, missing = fonts.in_these_fonts(document.html)
+    def lay_out(self, document: Document) -> bytes:
+        """The whole file, as the standards ask for it. Raises `PdfError`."""
+        html, _ = document.in_fonts
         engine, fetcher = self._engine, self._fetcher()
         content = b""
         try:
@@ -214,7 +219,7 @@ class WeasyPrint(Engine):
             fetcher.asked = fetcher.asked or str(error)
         if fetcher.asked:
             raise PdfError(f"it asks for {fetcher.asked[:80]!r}, and nothing may be fetched")
-        return content, missing
+        return content
 
     def complete(self, laid_out: bytes, document: Document) -> bytes:  # noqa: ARG002 - an engine's signature
         """The same: nothing is missing."""

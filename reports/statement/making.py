@@ -99,11 +99,13 @@ class Maker:
         names, has_pdf = job.names, self._engine is not None
         html = statement_page(job.view, names, hashlib.sha256(job.json).hexdigest(), has_pdf=has_pdf)
         made.content = {names.html: html.encode(), names.json: job.json, names.csv: job.lines}
-        made.document = _document(job, html) if has_pdf else None
+        if has_pdf:
+            made.document = _document(job, html)
+            made.missing = made.document.in_fonts[1]
 
     def _lay_out(self, made: Made) -> None:
         assert self._engine and made.document  # noqa: PT018 - the step is taken with an engine alone
-        made.content[made.job.names.pdf], made.missing = self._engine.lay_out(made.document)
+        made.content[made.job.names.pdf] = self._engine.lay_out(made.document)
 
     def _complete(self, made: Made) -> None:
         assert self._engine and made.document  # noqa: PT018
