@@ -147,10 +147,11 @@ def main() -> None:
         print(f"statements / bare engine: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
         usual, ratios = workers.AT_A_TIME, []
         for number in range(given.rounds):
-            rates = []
-            for workers.AT_A_TIME in (usual, 1):
-                rates.append(run_in_one_process(con, scope[:1], folder / f"{workers.AT_A_TIME}-{number}", press))
-            ratios.append(rates[0] / rates[1])
+            rates = {}
+            for workers.AT_A_TIME in (usual, 1) if number % 2 else (1, usual):
+                out = folder / f"{workers.AT_A_TIME}-{number}"
+                rates[workers.AT_A_TIME] = run_in_one_process(con, scope[:1], out, press)
+            ratios.append(rates[usual] / rates[1])
         print(
             f"{usual} statements step by step / one after the other: {statistics.median(ratios):.2f}"
             f" ({min(ratios):.2f} to {max(ratios):.2f})"
