@@ -160,7 +160,7 @@ def test_a_statement_that_cannot_be_made_closes_nothing(finance: Finance, monkey
     def fail(*_: object) -> bytes:
         raise PdfError("no paper")
 
-    monkeypatch.setattr(PlutoPrint, "pdf", fail)
+    monkeypatch.setattr(PlutoPrint, "lay_out", fail)
     with pytest.raises(CloseError, match="no paper"):
         finance.close(MARCH)
     assert finance.warehouse.rows("from billing.closes") == []
