@@ -1,6 +1,6 @@
 """`python bench/statements.py`: how fast statements are made, against the bare PDF engine on the same pages.
 
-    python bench/statements.py [--statements 1000] [--rounds 3] [--processes 2] [--folder var]
+    python bench/statements.py [--statements 4000] [--rounds 3] [--processes 2] [--folder var]
 
 Writes a synthetic world, loads and bills a month of it, and takes turns: the program (tables read, facts, words, HTML,
 JSON, CSV, PDF with both attached, all written, with index and manifest) and the bare engine (each finished HTML page
@@ -104,7 +104,7 @@ def main() -> None:
     import duckdb  # here, so that the processes of the pool start without it
 
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    arguments.add_argument("--statements", type=int, default=1000)
+    arguments.add_argument("--statements", type=int, default=4000)
     arguments.add_argument("--units", type=int, help="default: 30 for each statement")
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--processes", type=int, default=os.cpu_count() or 1)
