@@ -1,6 +1,5 @@
 """Who makes statements: this process or, if there are many, one for each core. None outlives its command."""
 
-import gc
 import hashlib
 import os
 import threading
@@ -53,8 +52,6 @@ def _begin(press: Press) -> None:
     assert parent is not None  # a worker is somebody's
     threading.Thread(target=_end_with, args=(parent.sentinel,), daemon=True).start()
     _maker = Maker(press)
-    gc.freeze()
-    gc.set_threshold(50_000)  # a page makes thousands of objects that go with it
 
 
 def _end_with(sentinel: int) -> None:
