@@ -32,7 +32,7 @@ from typing import Any
 
 import duckdb
 
-from assets.warehouse import Warehouse, comment_on, exists
+from assets.warehouse import Warehouse, columns_to_make, comment_on, exists
 
 FOLDER = Path(__file__).parent
 SCHEMAS = ("core", "billing", "audit")
@@ -287,14 +287,14 @@ def _narrow(con: duckdb.DuckDBPyConnection, *, only_open: bool) -> None:
 def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """Make a view anew, and a table that does not exist yet, empty.
 
-    Before the transaction that fills it: DuckDB 2.0 finds no groups in the rows of a table that the same transaction
-    made from an empty query (docs/decisions).
+    Before the transaction that fills it: a table is either there or not, whatever becomes of its rows.
     """
     if table.is_view:
         con.execute(f"create or replace view {table.full_name} as {table.query}")
         comment_on(con, "view", table.full_name, table.description, table.columns)
     elif not exists(con, table.full_name):
-        con.execute(f"create table {table.full_name} as select * from ({table.query}) limit 0", _parameters(con, table))
+        described = con.execute(f"describe {table.query}", _parameters(con, table)).fetchall()
+        con.execute(f"create table {table.full_name} ({columns_to_make({row[0]: row[1] for row in described})})")
         comment_on(con, "table", table.full_name, table.description, table.columns)
 
 

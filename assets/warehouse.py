@@ -23,6 +23,10 @@ SECONDS_BETWEEN_TRIES = 0.2
 SCHEMAS = ("raw", "in_force", "core", "billing", "audit")
 """`in_force` holds a view per dataset: the version of every key in force, as of the load that is being looked at."""
 
+HARDLY_REPEATED = frozenset(("order_id", "order_item_id", "shipment_id", "contact_id", "return_id", "tracking_id"))
+"""Columns of text that are kept as they are: to look for what their values share costs more than it saves
+(docs/decisions/2026-11-26-ids-are-stored-as-they-are.md)."""
+
 ACCOUNTS_OF_LOADS = """
 create table if not exists raw.superseded (
     dataset varchar not null, file_id bigint not null, row_number bigint not null, load_id bigint not null
@@ -225,6 +229,14 @@ def make_table(
     comment_on(con, "table", table, description, {name: meaning for name, (_, meaning) in columns.items()})
 
 
+def columns_to_make(columns: Mapping[str, str]) -> str:
+    """The columns of a large table as `create table` wants them, of name and type of each."""
+    return ", ".join(
+        f"{name} {kind}{' using compression uncompressed' if name in HARDLY_REPEATED else ''}"
+        for name, kind in columns.items()
+    )
+
+
 def exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Whether there is a table `schema.name` in the current database."""
     query = """
@@ -333,9 +345,8 @@ def _make_schemas(warehouse: Warehouse) -> None:
         con.execute(ACCOUNTS_OF_LOADS)
         make_books(con)
         for dataset in DATASETS.values():
-            columns = ", ".join(f"{name} {kind}" for name, kind in dataset.columns.items())
-            con.execute(
-                f"create table if not exists raw.{dataset.name}"
-                f" ({columns}, load_id bigint not null, file_id bigint not null, row_number bigint not null)"
+            columns = columns_to_make(
+                dataset.columns | dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null")
             )
+            con.execute(f"create table if not exists raw.{dataset.name} ({columns})")
     warehouse.show_as_of(warehouse.latest_load())

@@ -204,6 +204,43 @@ DATASETS: dict[str, Dataset] = {
 }
 
 
+def passes(schema: pa.DataFrameSchema) -> str:
+    """The SQL predicate over a schema's columns that holds only for rows that it passes.
+
+    Where a rule has no exact counterpart in SQL it is false, and the contract itself has to look at every row.
+    """
+    if schema.checks or schema.unique:
+        return "false"
+    conditions = []
+    for name, column in schema.columns.items():
+        rules = [_in_sql(name, check) for check in column.checks]
+        if column.unique or not all(rules):
+            return "false"
+        held = " and ".join((f"{name} is not null", *filter(None, rules)))
+        conditions.append(f"({name} is null or {held})" if column.nullable else held)
+    return " and ".join(conditions)
+
+
+def _in_sql(column: str, check: pa.Check) -> str | None:
+    """A pandera check of a column as SQL; none for one that would not mean exactly the same there."""
+    values = check.statistics or {}
+    if check.name == "isin":
+        # Not IN: the engine makes a join of a long one, and a join may lose the order of a file's rows.
+        cases = " ".join(f"when {_literal(value)} then true" for value in values["allowed_values"])
+        return f"case {column} {cases} else false end"
+    if check.name == "greater_than_or_equal_to":
+        return f"{column} >= {_literal(values['min_value'])}"
+    if check.name == "less_than_or_equal_to":
+        return f"{column} <= {_literal(values['max_value'])}"
+    return None
+
+
+def _literal(value: Any) -> str:
+    if isinstance(value, datetime):
+        return f"timestamp '{value}'"
+    return str(value) if isinstance(value, int) else "'{}'".format(str(value).replace("'", "''"))
+
+
 def failing_rows(schema: pa.DataFrameSchema, rows: pl.DataFrame) -> pl.DataFrame | None:
     """The rows that break the schema, with the first column and check each fails; none if all are good.
 

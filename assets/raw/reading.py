@@ -10,6 +10,8 @@ import hashlib
 import io
 import re
 from collections import Counter
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,19 +53,12 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def read_as_text(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    table: str,
-    *,
-    dialect: Dialect | None = None,
-    columns: tuple[str, ...] = (),
-) -> int:
-    """Read a file into a fresh temporary table of text, one row per record and in its order; returns their number.
+def as_text(path: Path, *, dialect: Dialect | None = None, columns: tuple[str, ...] = ()) -> str:
+    """The SELECT that reads a file as text, a row for each record and in its order; blank lines are no records.
 
-    The table's `rowid + 1` is the record's ordinal: header and blank lines are not records. `columns` are those asked
-    of JSON lines, of which the table also has `as_came`, the line, and `refused`, why it cannot be read exactly.
-    Raises `FileRefusedError`.
+    `columns` are those asked of JSON lines, of which it also gives `as_came`, the line, and `refused`, why it cannot be
+    read exactly. What goes wrong, here or when the SELECT is run, is told by `refused_if_unreadable`; columns that are
+    not selected are not parsed.
     """
     suffix = SUFFIXES.search(path.name)
     if suffix is None:
@@ -74,16 +69,35 @@ def read_as_text(
     compression = COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
     if compression:
         _decompress(path, compression)
+    if kind == "parquet":
+        return _parquet_as_text(path)
+    if kind == "jsonl":
+        return _json_lines_as_text(path, compression, columns)
+    return _delimited_as_text(path, compression, dialect or DIALECTS[kind])
+
+
+@contextmanager
+def refused_if_unreadable() -> Generator[None]:
+    """Within, a file that cannot be read to its last byte raises `FileRefusedError`, in words."""
     try:
-        if kind == "parquet":
-            query = _parquet_as_text(path)
-        elif kind == "jsonl":
-            query = _json_lines_as_text(path, compression, columns)
-        else:
-            query = _delimited_as_text(path, compression, dialect or DIALECTS[kind])
-        con.execute(f"create or replace temp table {table} as {query}")
+        yield
+    except duckdb.OutOfMemoryException:
+        raise
     except (duckdb.Error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
         raise FileRefusedError(_in_a_sentence(error)) from error
+
+
+def read_as_text(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    table: str,
+    *,
+    dialect: Dialect | None = None,
+    columns: tuple[str, ...] = (),
+) -> int:
+    """Read a file into a fresh temporary table of text; returns its rows. Its `rowid + 1` is the record's ordinal."""
+    with refused_if_unreadable():
+        con.execute(f"create or replace temp table {table} as {as_text(path, dialect=dialect, columns=columns)}")
     return con.execute(f"select count(*) from {table}").fetchall()[0][0]
 
 

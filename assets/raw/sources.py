@@ -36,10 +36,10 @@ CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
 _KEYS = {"dataset", "file", "read", "zone", "join"}
 
-TEMPORARY_VIEWS = ("incoming", "mapped", "input")
+TEMPORARY_VIEWS = ("incoming", "input")
 TEMPORARY_TABLES = (
-    *("input_text", "mapped_rows", "staged", "failures", "refusals"),
-    *("keys_given_twice", "keys_seen_before", "known_versions", "duplicates", "beaten"),
+    *("input_text", "mapped", "staged", "doubtful", "failures", "refusals", "left_out"),
+    *("hashes_twice", "known_rows", "known_versions", "again", "duplicates", "beaten"),
 )
 """What loading makes of a file, in order; a joined file must have another name."""
 

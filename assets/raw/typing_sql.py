@@ -3,6 +3,9 @@
 Nothing is rounded and nothing guessed: `2.5` is no integer, a time without an offset is no instant unless the source
 names its zone, a seventh decimal of a second is no microsecond unless it is 0. Whoever types compares with the text:
 text that is not blank and a value that is null is an unreadable value.
+
+Each type has a usual form, which is told by its length and a letter or two and read at once, and others, which are
+looked at closely; a value of the usual form never gets that far.
 """
 
 _CLOCK = r"\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6}0*)?)?"
@@ -32,20 +35,45 @@ def typed(text: str, kind: str, zone: str | None = None) -> str:
         return f"case when not {is_blank(text)} and not contains({text}, chr(0)) then {text} end"
     trimmed = f"trim({text})"
     if kind == "BIGINT":
+        usual = f"strlen({text}) <= 18 and cast(try_cast({text} as bigint) as varchar) = {text}"
         whole = f"regexp_full_match({trimmed}, '[+-]?\\d{{1,18}}(\\.0*)?')"
-        return f"case when {whole} then try_cast(split_part({trimmed}, '.', 1) as bigint) end"
+        return (
+            f"case when {usual} then try_cast({text} as bigint)"
+            f" when {whole} then try_cast(split_part({trimmed}, '.', 1) as bigint) end"
+        )
     if kind == "BOOLEAN":
-        return f"try_cast({trimmed} as boolean)"
+        return f"case {text} when 'true' then true when 'false' then false else try_cast({trimmed} as boolean) end"
     if kind == "TIMESTAMP":
-        # Nearly every value is of the first form, which needs no arithmetic.
-        in_utc = f"when regexp_full_match({text}, '{_CLOCK}Z') then try_cast(left({text}, -1) as timestamp)"
-        with_offset = (
-            f"when regexp_full_match({trimmed}, '{_CLOCK}(Z|{_OFFSET})')"
-            f" then cast(try_cast({trimmed} as timestamptz) as timestamp)"
-        )
-        local = (
-            f"when regexp_full_match({trimmed}, '{_CLOCK}')"
-            f" then timezone('UTC', timezone('{zone}', try_cast({trimmed} as timestamp)))"
-        )
-        return f"case {in_utc} {with_offset} {local if zone else ''} end"
+        return f"case {_usual_instant(text)} {_any_instant(trimmed, zone)} end"
     raise ValueError(f"no reading of text as {kind} is known")
+
+
+def _usual_instant(text: str) -> str:
+    """The cases of 2026-01-31T10:00:00Z and 2026-01-31T10:00:00+01:00."""
+    # By its length no part can have fewer digits, by its first character it has neither sign nor blank before it.
+    usual = f"{text} >= '0' and contains({text}, 'T')"
+    hours, minutes = f"substring({text}, 21, 1) < '2'", f"substring({text}, 24, 1) < '6'"
+    offset = f"try_strptime({text}, '%Y-%m-%dT%H:%M:%S%z')"
+    return (
+        f"when strlen({text}) = 20 and {usual} and ends_with({text}, 'Z')"
+        f" then try_strptime({text}, '%Y-%m-%dT%H:%M:%SZ')"
+        f" when strlen({text}) = 25 and {usual} and substring({text}, 23, 1) = ':' and {hours} and {minutes}"
+        f" then {_in_utc(offset)}"
+    )
+
+
+def _any_instant(text: str, zone: str | None) -> str:
+    """The cases of any instant with its offset, and of a local time where there is a zone."""
+    with_offset = (
+        f"when regexp_full_match({text}, '{_CLOCK}(Z|{_OFFSET})') then {_in_utc(f'try_cast({text} as timestamptz)')}"
+    )
+    local = (
+        f"when regexp_full_match({text}, '{_CLOCK}')"
+        f" then timezone('UTC', timezone('{zone}', try_cast({text} as timestamp)))"
+    )
+    return f"{with_offset} {local if zone else ''}"
+
+
+def _in_utc(instant: str) -> str:
+    """The TIMESTAMP of a TIMESTAMP WITH TIME ZONE; a cast would look the session's zone up for each."""
+    return f"make_timestamp(epoch_us({instant}))"

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.raw import loading
+from assets.raw import loading, staging
+from assets.raw.staging import Staging
 
 # -- files that are no good ----------------------------------------------------------------------------------------
 
@@ -111,18 +112,17 @@ def test_a_file_is_read_again_when_the_rules_have_changed_that_refused_its_rows(
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_file_that_changes_while_it_is_read_is_refused(home, raw, monkeypatch, when):
     path = home.file("order_items.csv", [raw.item()])
-    read = loading.read_as_text
+    read = Staging.run
 
-    def read_and_write(*arguments, **options):
+    def read_and_write(*arguments):
         if when == "before":
             path.write_bytes(raw.as_csv([raw.item(sku="another"), raw.item(order_id="O-2")]))
-        rows = read(*arguments, **options)
+        read(*arguments)
         if when == "after":
             path.write_bytes(raw.as_csv([raw.item(), raw.item(order_id="O-2")]))
-        return rows
 
     with monkeypatch.context() as patched:
-        patched.setattr(loading, "read_as_text", read_and_write)
+        patched.setattr(Staging, "run", read_and_write)
         report = home.load(path)
     assert [refusal.reason for refusal in report.refusals] == [
         "it was changed while it was read; load it when it is complete"
@@ -144,14 +144,14 @@ def test_quarantine_keeps_the_row_as_it_came_and_the_start_of_the_value(home, ra
 
 
 def test_row_numbers_are_those_of_the_file_beyond_a_chunk(home, raw, monkeypatch):
-    monkeypatch.setattr(loading, "ROWS_PER_CHUNK", 7)
+    monkeypatch.setattr(staging, "ROWS_PER_CHUNK", 3)
     seen = []
     rows = [
         raw.item(order_id=str(n), quantity="0" if n % 5 == 0 else "1", asin="" if n % 15 == 0 else "B")
         for n in range(1, 41)
     ]
     home.load_file("order_items.csv", rows, progress=lambda path, name, done, of: seen.append((name, done, of)))
-    assert seen == [("order_items", min(n, 40), 40) for n in range(7, 47, 7)]
+    assert seen == [("order_items", 0, 40), ("order_items", 40, 40)]
     assert home.rows("select row_number from raw.order_items where order_id <> row_number::varchar") == []
     assert home.quarantine() == [
         (n, "asin", "required", None) if n % 15 == 0 else (n, "quantity", "at least 1", "0") for n in range(5, 41, 5)
@@ -304,7 +304,7 @@ def test_a_fault_in_the_accounts_is_refused_and_nothing_is_kept(home, raw, monke
 
     def lose_one(attempt, file_id):
         find(attempt, file_id)
-        attempt.con.execute("delete from staged where row_number = 2")
+        attempt.con.execute("delete from staged where rowid = 1")
 
     with monkeypatch.context() as patched:
         patched.setattr(loading._Attempt, "find_repeats", lose_one)

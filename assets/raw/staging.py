@@ -1,0 +1,220 @@
+"""The rows of one file as typed values, on their way into one dataset: which are good, which are refused or skipped.
+
+A file is read once. One statement reads its text, maps and types it, and holds each row against the dataset's contract
+as far as SQL can tell (`contracts.py`): a row that passes is good, and is never looked at again. Any other is in doubt;
+it keeps its text, and is looked at closely: what the source says of it, what of it cannot be read exactly, and what the
+contract itself says. That way the work on a good row is a few nanoseconds a value, and on a bad one whatever it needs.
+
+Temporary tables: `staged`, a row for each of the file in its order (`rowid + 1` is its number); `doubtful`, those in
+doubt; `refusals`, those refused, with the first column at fault.
+
+Does not belong here: whether a row is known already, and what is kept.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+
+import duckdb
+
+from assets.raw.contracts import failing_rows, passes
+from assets.raw.reading import FileRefusedError, as_text, read_as_text, refused_if_unreadable
+from assets.raw.sources import TEMPORARY_TABLES, TEMPORARY_VIEWS, Source
+from assets.raw.typing_sql import HOW_TO_READ, is_blank, typed
+
+ROWS_PER_CHUNK = 500_000
+OWN_COLUMNS = ("refused", "as_came")
+"""What the text of JSON lines has beside their values."""
+
+
+class Staging:
+    """One file as the rows of one dataset, in temporary tables of a connection. Raises `FileRefusedError`."""
+
+    def __init__(
+        self,
+        con: duckdb.DuckDBPyConnection,
+        path: Path,
+        source: Source,
+        joined: Mapping[str, Path],
+        marketplaces: frozenset[str],
+    ):
+        self.con, self.path, self.source, self.dataset, self.joined = con, path, source, source.dataset, joined
+        self.schema = source.dataset.schema_for(marketplaces)
+        self.rows_read = 0
+        self.ignored_columns: tuple[str, ...] = ()
+        """Columns of a canonical file that nobody asked for."""
+
+    def run(self, on_rows: Callable[[int], None]) -> None:
+        """Make the tables; `on_rows` is told the number of rows when they are read."""
+        if self.source.select is None:
+            self.stage_canonical()
+        else:
+            self.stage_mapped()
+        on_rows(self.rows_read)
+        self.look_closely()
+        self.hold_against_contract()
+
+    def forget(self) -> None:
+        """Drop the temporary tables: they hold memory, and the next file shall not see them."""
+        for view in TEMPORARY_VIEWS:
+            self.con.execute(f"drop view if exists temp.{view}")
+        for table in (*TEMPORARY_TABLES, *self.joined):
+            self.con.execute(f"drop table if exists temp.{table}")
+
+    # -- from file to typed rows --------------------------------------------------------------------------------
+
+    def stage_canonical(self) -> None:
+        """`staged`, of a file in the dataset's own columns."""
+        with refused_if_unreadable():
+            text = as_text(self.path, dialect=self.source.dialect, columns=tuple(self.dataset.columns))
+            given = self.columns_of(f"({text})")
+            own = OWN_COLUMNS if OWN_COLUMNS[1] in given else ()
+            self.ignored_columns = tuple(name for name in given if name not in (*self.dataset.columns, *own))
+            self.stage(f"({text})", given, own, keep_rows=True)
+        self.rows_read = self.number("select count(*) from staged")
+
+    def stage_mapped(self) -> None:
+        """`staged`, of any other file: its text, and that of each file joined to it, then the source's SELECT."""
+        for table, file in self.joined.items():
+            try:
+                read_as_text(self.con, file, table, dialect=self.source.dialect)
+            except FileRefusedError as error:
+                raise FileRefusedError(f"{file.name}, which is read with it: {error}") from error
+        self.rows_read = read_as_text(self.con, self.path, "input_text", dialect=self.source.dialect)
+        self.con.execute("create temp view input as select rowid + 1 as row_number, * from input_text")
+        try:
+            self.con.execute(f"""
+                create temp table mapped as
+                select * replace (cast(row_number as bigint) as row_number) from (
+                    {self.source.select}
+                ) order by row_number""")
+        except (duckdb.ConversionException, duckdb.InvalidInputException, duckdb.OutOfRangeException) as error:
+            # The engine would show the value, which may be personal.
+            raise FileRefusedError(
+                f"the source {self.source.name} fails on a value of it; use try_cast or try_strptime there"
+            ) from error
+        except duckdb.Error as error:
+            reason = str(error).splitlines()[0]
+            raise FileRefusedError(f"the source {self.source.name} does not fit it: {reason}") from error
+        given = self.columns_of("mapped")
+        if "row_number" not in given:
+            raise FileRefusedError(f"as {self.dataset.name} it lacks the column row_number")
+        rows, different = self.con.execute("""
+            select count(*), count(distinct row_number) filter (row_number in (select row_number from input))
+            from mapped""").fetchall()[0]
+        if (rows, different) != (self.rows_read, self.rows_read):
+            raise FileRefusedError(
+                f"the source {self.source.name} makes {rows:,} rows of {different:,} of its {self.rows_read:,}; it must"
+                " give each row once and say `skipped` or `refused`"
+            )
+        own = [name for name in ("refused", "skipped") if name in given]
+        self.stage("mapped", given, own, keep_rows=False)
+
+    def stage(self, text: str, given: Sequence[str], own: Sequence[str], *, keep_rows: bool) -> None:
+        """`staged`, from a table or query of text that has the columns given, some of them `own` beside the dataset's.
+
+        `keep_rows` keeps rows in doubt as they came as well.
+        """
+        missing = [name for name in self.dataset.required if name not in given]
+        if missing:
+            raise FileRefusedError(f"as {self.dataset.name} it lacks the column {', '.join(missing)}")
+        columns = self.dataset.columns
+        place = {name: f"text_{number}" for number, name in enumerate(given)}
+        came = {
+            name: f"cast({place[name]} as varchar)"
+            if name in given and name in (*columns, *own)
+            else "cast(null as varchar)"
+            for name in (*columns, "refused", "skipped")
+        }
+        values = ", ".join(f"{typed(came[name], kind, self.source.zone)} as {name}" for name, kind in columns.items())
+        readable = " and ".join(
+            f"({name} is not null or {is_blank(came[name])})" for name in columns if name not in self.dataset.required
+        )
+        unreadable = " ".join(f"when {name} is null and not {is_blank(came[name])} then '{name}'" for name in columns)
+        self.con.execute(f"""
+            create temp table staged as
+            select
+                {", ".join(columns)},
+                case when not coalesce(
+                    {came["refused"]} is null and {came["skipped"]} is null
+                    and {readable or "true"} and {passes(self.schema)}, false
+                ) then struct_pack(
+                    refused := {came["refused"]},
+                    skipped := case when {came["refused"]} is null then {came["skipped"]} end,
+                    unreadable := case {unreadable} end,
+                    texts := [{", ".join(came[name] for name in columns)}],
+                    as_came := {_as_json(place) if keep_rows else "cast(null as varchar)"}
+                ) end as doubt
+            from (
+                select {values}, {", ".join(place.values())}
+                from (select {", ".join(f"{_name(name)} as {place[name]}" for name in given)} from {text})
+            )""")
+
+    # -- refused rows -------------------------------------------------------------------------------------------
+
+    def look_closely(self) -> None:
+        """`doubtful`: the rows in doubt, with what is known of each, and the row as it came."""
+        if self.source.select is None:
+            came = ""
+        else:
+            as_came = _as_json({name: _name(name) for name in self.columns_of("input_text")})
+            rows = f"select rowid + 1 as row_number, {as_came} as json from input_text"
+            came = f"left join ({rows}) as came using (row_number)"
+        self.con.execute(f"""
+            create temp table doubtful as
+            select
+                row_number, {", ".join(self.dataset.columns)}, doubt.refused as refused, doubt.skipped as skipped,
+                doubt.unreadable as unreadable, doubt.texts as texts,
+                {"came.json" if came else "doubt.as_came"} as as_came
+            from (select rowid + 1 as row_number, * from staged where doubt is not null) {came}
+            order by row_number""")
+
+    def hold_against_contract(self) -> None:
+        """`refusals`: each row that the source, the typing or the contract refuses, with the first column at fault."""
+        reason = " ".join(f"when '{name}' then '{HOW_TO_READ[kind]}'" for name, kind in self.dataset.columns.items())
+        self.con.execute(f"""
+            create temp table failures as
+            select row_number, split_part(refused, ': ', 1) as column_name,
+                substr(refused, strpos(refused, ': ') + if(strpos(refused, ': ') > 0, 2, 1)) as check_name
+            from doubtful where refused is not null
+            union all
+            select row_number, unreadable, case unreadable {reason} end
+            from doubtful where refused is null and skipped is null and unreadable is not null""")
+        columns = ", ".join(self.dataset.columns)
+        for start in range(0, self.number("select count(*) from doubtful"), ROWS_PER_CHUNK):
+            chunk = self.con.sql(f"""
+                select row_number, {columns} from doubtful
+                where rowid >= {start} and rowid < {start + ROWS_PER_CHUNK} and refused is null and skipped is null
+                order by row_number""").pl()
+            failing = failing_rows(self.schema, chunk)
+            if failing is not None:
+                self.con.execute("insert into failures select row_number, column_name, check_name from failing")
+        # What cannot be read is null, so that the contract may refuse it as well: the first failure of a row counts,
+        # in the order of columns, and within one column that of the reading.
+        position = " ".join(f"when '{name}' then {n}" for n, name in enumerate(self.dataset.columns))
+        self.con.execute(f"""
+            create temp table refusals as
+            select row_number, column_name, check_name from failures
+            qualify row_number() over (
+                partition by row_number order by case column_name {position} else -1 end, rowid
+            ) = 1""")
+
+    def columns_of(self, table: str) -> list[str]:
+        """The columns of a table, or of a query in brackets."""
+        return [row[0] for row in self.con.execute(f"describe (from {table})").fetchall()]
+
+    def number(self, query: str) -> int:
+        """What a query counts."""
+        return self.con.execute(query).fetchall()[0][0]
+
+
+def _as_json(values: Mapping[str, str]) -> str:
+    """A row of text as it came, of the expression of each of its columns: the line itself, or an object."""
+    if "as_came" in values:
+        return values["as_came"]
+    return "json_object({})".format(
+        ", ".join("'{}', {}".format(name.replace("'", "''"), value) for name, value in values.items())
+    )
+
+
+def _name(column: str) -> str:
+    return '"{}"'.format(column.replace('"', '""'))
