@@ -127,7 +127,9 @@ class Staging:
         }
         values = ", ".join(f"{typed(came[name], kind, self.source.zone)} as {name}" for name, kind in columns.items())
         readable = " and ".join(
-            f"({name} is not null or {is_blank(came[name])})" for name in columns if name not in self.dataset.required
+            f"case when {name} is null then {is_blank(came[name])} else true end"
+            for name in columns
+            if name not in self.dataset.required
         )
         unreadable = " ".join(f"when {name} is null and not {is_blank(came[name])} then '{name}'" for name in columns)
         self.con.execute(f"""
