@@ -130,15 +130,12 @@ class Warehouse:
             self.con.execute(f"""
                 create or replace view in_force.{dataset.name} as
                 select {columns}, load_id, file_id, row_number
-                from {raw}.{dataset.name} as version
-                where load_id <= {load_id}
-                  and not exists (
-                      from {raw}.superseded as beaten
-                      where beaten.dataset = '{dataset.name}'
-                        and beaten.load_id <= {load_id}
-                        and beaten.file_id = version.file_id
-                        and beaten.row_number = version.row_number
-                  )""")
+                from {raw}.{dataset.name}
+                anti join (
+                    select file_id, row_number from {raw}.superseded
+                    where dataset = '{dataset.name}' and load_id <= {load_id}
+                ) using (file_id, row_number)
+                where load_id <= {load_id}""")
 
     # -- transactions -----------------------------------------------------------------------------------------
 

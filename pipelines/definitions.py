@@ -14,6 +14,7 @@ from assets.warehouse import Warehouse, open_warehouse
 from pipelines.jobs import (
     billing_closes,
     billing_month,
+    billing_tables,
     close_month,
     load_files,
     reports_close_reports,
@@ -40,7 +41,7 @@ def build_definitions(**resources: Any) -> dg.Definitions:
     """All of it; tests and the command pass resources of their own."""
     return dg.Definitions(
         assets=[*python_assets(), *sql_assets(), reports_close_reports, reports_statements, billing_closes],
-        jobs=[load_files, billing_month, close_month],
+        jobs=[load_files, billing_month, billing_tables, close_month],
         executor=dg.in_process_executor,
         resources={"settings": places.settings(), "selection": Selection(), "warehouse": warehouse, **resources},
     )

@@ -205,10 +205,18 @@ load_files = dg.define_asset_job(
     description="Load new files and folders, once each by content. Config: the paths.",
 )
 
+_MONTH = dg.AssetSelection.all() - dg.AssetSelection.groups("raw") - dg.AssetSelection.assets(CLOSES)
+
 billing_month = dg.define_asset_job(
     "billing_month",
-    selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw") - dg.AssetSelection.assets(CLOSES),
+    selection=_MONTH,
     description="Bring a period's tables and draft statements up to date, with adjustments of closed periods.",
+)
+
+billing_tables = dg.define_asset_job(
+    "billing_tables",
+    selection=_MONTH - dg.AssetSelection.groups("reports"),
+    description="Bring a period's tables up to date, with all their checks, and make no page.",
 )
 
 close_month = dg.define_asset_job(

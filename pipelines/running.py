@@ -81,12 +81,13 @@ def run(
     listed: Mapping[str, Marketplace],
     marketplaces: Sequence[str] = (),
     reprice: bool = False,
+    pages: bool = True,
     progress: Progress = lambda *_: None,
 ) -> RunReport:
     """Bring periods up to date, for the marketplaces named or for all. `listed` are those of marketplaces.csv.
 
     Of closed periods the rows are, and what is booked for them in the first open one; their books stay. `reprice` lets
-    terms price closed periods otherwise than they were, which is then booked.
+    terms price closed periods otherwise than they were, which is then booked. Without `pages` tables alone are made.
 
     Raises `PeriodError` for one that has not begun, or that lies before the first that is kept, and in an empty home.
     """
@@ -110,7 +111,7 @@ def run(
         chosen = [name for name in chosen if name != error.marketplace_id]
     job = build_definitions(
         settings=settings, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse)
-    ).resolve_job_def("billing_month")
+    ).resolve_job_def("billing_month" if pages else "billing_tables")
     with dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
         for period in periods:
             remaining = list(chosen)

@@ -11,12 +11,16 @@ with noted as (
     from in_force.contacts
     where contacted_at >= $first_instant and contacted_at < $last_instant
 ),
+items as (
+    select order_id, order_item_id, marketplace_id, coverage
+    from core.coverage
+    where order_id in (select order_id from noted)
+),
 orders as (
     select
         order_id,
         coalesce(min(order_item_id) filter (coverage = 'covered'), min(order_item_id)) as order_item_id
-    from core.coverage
-    where order_id in (select order_id from noted)
+    from items
     group by order_id
 ),
 contacts as (
@@ -24,7 +28,7 @@ contacts as (
     from noted
     left join orders
         on orders.order_id = noted.order_id
-    left join in_force.order_items as item
+    left join items as item
         on item.order_id = noted.order_id
         and item.order_item_id = coalesce(noted.order_item_id, orders.order_item_id)
 ),

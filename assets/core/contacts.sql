@@ -17,10 +17,16 @@ with noted as (
     from in_force.contacts
     where contacted_at >= $first_instant and contacted_at < $last_instant
 ),
+items as (
+    -- of the orders that are named
+    select order_id, order_item_id, marketplace_id, seller_id, purchased_at, coverage
+    from core.coverage
+    where order_id in (select order_id from noted)
+),
 first_items as (
     -- a contact that names only an order is about the order's first covered item, else about its first
     select order_id, order_item_id
-    from core.coverage
+    from items
     where order_id in (select order_id from noted where order_item_id is null)
     qualify row_number() over (
         partition by order_id
@@ -48,7 +54,7 @@ lines as (
         end as outcome,
         subjects.file_id, subjects.row_number
     from subjects
-    left join core.coverage as item
+    left join items as item
         on item.order_id = subjects.order_id
         and item.order_item_id = subjects.about_item_id
 )

@@ -5,16 +5,26 @@
 -- column: file_id | the file that brought it (audit.files)
 -- column: row_number | its row in that file, from 1
 
+with noted as (
+    select return_id, order_id, order_item_id, requested_at, label, file_id, row_number
+    from in_force.returns
+    where requested_at >= $first_instant and requested_at < $last_instant
+),
+items as (
+    -- of the orders that are named
+    select order_id, order_item_id, marketplace_id, seller_id
+    from core.coverage
+    where order_id in (select order_id from noted)
+        and coverage = 'covered'
+)
 select
-    scope.period, item.marketplace_id, item.seller_id, returned.return_id, returned.order_id, returned.order_item_id,
-    returned.requested_at, returned.label, returned.file_id, returned.row_number
-from in_force.returns as returned
-join core.coverage as item
-    on item.order_id = returned.order_id
-    and item.order_item_id = returned.order_item_id
-    and item.coverage = 'covered'
+    scope.period, item.marketplace_id, item.seller_id, noted.return_id, noted.order_id, noted.order_item_id,
+    noted.requested_at, noted.label, noted.file_id, noted.row_number
+from noted
+join items as item
+    on item.order_id = noted.order_id
+    and item.order_item_id = noted.order_item_id
 join scope
     on scope.marketplace_id = item.marketplace_id
-    and scope.starts_at <= returned.requested_at
-    and returned.requested_at < scope.ends_at
-where returned.requested_at >= $first_instant and returned.requested_at < $last_instant
+    and scope.starts_at <= noted.requested_at
+    and noted.requested_at < scope.ends_at

@@ -4,6 +4,7 @@
 -- column: purchased_at | when the order was placed, UTC; decides coverage
 -- column: shipped_at | when it was shipped, UTC; decides the period, the trial and the terms
 -- column: quantity | units shipped
+-- column: quantity_ordered | units ordered of the item; null while it is unknown
 -- column: outcome | void, platform_fulfilled, prime, never_enrolled, before_enrolment, opted_out, trial, chargeable; or
 --     unmatched: its item is not known yet
 -- column: terms_id | the version of the terms in force when it shipped
@@ -24,7 +25,8 @@ lines as (
     select
         coalesce(item.marketplace_id, 'unknown') as marketplace_id, item.seller_id,
         shipped.shipment_id, shipped.order_id, shipped.order_item_id, item.sku,
-        item.purchased_at, shipped.shipped_at, shipped.quantity, shipped.is_tracking_valid,
+        item.purchased_at, shipped.shipped_at, shipped.quantity, item.quantity as quantity_ordered,
+        shipped.is_tracking_valid,
         case
             when item.order_id is null then 'unmatched'
             when shipped.is_void then 'void'
@@ -41,7 +43,7 @@ lines as (
 select
     scope.period, lines.marketplace_id, lines.seller_id,
     lines.shipment_id, lines.order_id, lines.order_item_id, lines.sku,
-    lines.purchased_at, lines.shipped_at, lines.quantity, lines.outcome, terms.terms_id,
+    lines.purchased_at, lines.shipped_at, lines.quantity, lines.quantity_ordered, lines.outcome, terms.terms_id,
     lines.is_tracking_valid, lines.file_id, lines.row_number
 from lines
 join scope
