@@ -43,16 +43,21 @@ totals as (
     from counts
     group by period, marketplace_id, seller_id
 ),
+numbered as (
+    -- a whole number for period and marketplace: fewer texts to tell apart for each order
+    select *, row_number() over (order by period, marketplace_id) as number
+    from scope
+),
 quarters as (
-    select scope.period, item.marketplace_id, item.seller_id, count(distinct item.order_id) as orders
+    select numbered.number, item.seller_id, count(distinct item.order_id) as orders
     from core.order_items as item
-    join scope
-        on scope.marketplace_id = item.marketplace_id
-        and scope.quarter_starts_at <= item.purchased_at
-        and item.purchased_at < scope.ends_at
+    join numbered
+        on numbered.marketplace_id = item.marketplace_id
+        and numbered.quarter_starts_at <= item.purchased_at
+        and item.purchased_at < numbered.ends_at
     where item.fulfillment = 'MFN' and not item.is_prime
         and item.purchased_at >= $quarter_instant and item.purchased_at < $last_instant
-    group by scope.period, item.marketplace_id, item.seller_id
+    group by numbered.number, item.seller_id
 )
 select
     totals.period, totals.marketplace_id, totals.seller_id,
@@ -64,7 +69,9 @@ select
     totals.returns, totals.returns_prepaid,
     coalesce(quarters.orders, 0) as orders_in_quarter
 from totals
+join numbered
+    on numbered.period = totals.period
+    and numbered.marketplace_id = totals.marketplace_id
 left join quarters
-    on quarters.period = totals.period
-    and quarters.marketplace_id = totals.marketplace_id
+    on quarters.number = numbered.number
     and quarters.seller_id = totals.seller_id

@@ -1,7 +1,6 @@
 -- One row per marketplace of whose items any return was ever loaded. Elsewhere nobody can know how many return labels
 -- were prepaid, so that no reward that asks for it is given.
 -- key: marketplace_id
--- kind: view
 
 select distinct item.marketplace_id
 from in_force.returns as returned
