@@ -4,6 +4,7 @@ Does not belong here: opening any of these places.
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,6 +26,8 @@ class Settings:
     """The cache of fonts for PDFs; may be deleted at any time."""
     pdf: str
     """The PDF engine: `plutoprint`; `weasyprint-a` or `weasyprint-ua` for archives; `none` for no PDFs."""
+    memory: int
+    """Bytes that the engine of tables may hold; what is more goes to `spill/` below the home, and comes back."""
 
     @property
     def warehouse(self) -> Path:
@@ -52,9 +55,24 @@ class Settings:
         return self.data / "accounts.toml"
 
 
+class SettingsError(Exception):
+    """A setting that cannot be used."""
+
+
+UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+LEAST_MEMORY = 256 * 10**6
+"""Bytes; with less, even a small month does not fit."""
+
+
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
-    """The places named by `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES` and `CSBA_FONTS`, else those of the
-    checkout and its home; and the PDF engine that `CSBA_PDF` names."""
+    """What the environment says, else the defaults.
+
+    `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES` and `CSBA_FONTS` name places, by default those of the
+    checkout and its home; `CSBA_PDF` the PDF engine; `CSBA_MEMORY` the memory, such as `4GB`, by default half of the
+    machine's.
+
+    Raises `SettingsError`.
+    """
 
     def place(variable: str, default: Path) -> Path:
         return Path(environment.get(variable) or default).expanduser().resolve()
@@ -68,4 +86,25 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         sources=place("CSBA_SOURCES", data / "sources"),
         fonts=place("CSBA_FONTS", home / "fonts"),
         pdf=environment.get("CSBA_PDF") or "plutoprint",
+        memory=_memory(environment.get("CSBA_MEMORY") or ""),
     )
+
+
+def _memory(text: str) -> int:
+    if not text:
+        return max(_memory_of_the_machine() // 2, LEAST_MEMORY)
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([MGT]i?B)", text.strip(), re.IGNORECASE)
+    if found is None:
+        raise SettingsError(f"CSBA_MEMORY is {text!r}; it is written like 4GB or 800MB")
+    size = int(float(found[1]) * UNITS[found[2].upper()])
+    if size < LEAST_MEMORY:
+        raise SettingsError(f"CSBA_MEMORY is {text!r}; at least {LEAST_MEMORY // 10**6}MB are needed")
+    return size
+
+
+def _memory_of_the_machine() -> int:
+    """Bytes; of a container, those it may use."""
+    physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    limit = Path("/sys/fs/cgroup/memory.max")
+    allowed = limit.read_text().strip() if limit.exists() else ""
+    return min(physical, int(allowed)) if allowed.isdigit() else physical

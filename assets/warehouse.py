@@ -50,6 +50,10 @@ create table if not exists audit.files (
 comment on table audit.files is
     'One row per file and dataset. rows_read = loaded + duplicate + quarantined + skipped.';
 
+create table if not exists audit.hashes (path varchar primary key, stamp varchar not null, sha256 varchar not null);
+comment on table audit.hashes is
+    'One row per file: the hash of its content while it has that stamp (size and times), so that it need not be read.';
+
 create table if not exists audit.quarantine (
     file_id bigint not null, row_number bigint not null, dataset varchar not null, column_name varchar,
     check_name varchar not null, value varchar, "row" varchar not null
@@ -158,17 +162,22 @@ class Warehouse:
 
 
 @contextmanager
-def open_warehouse(home: Path, *, holder: str, now: datetime, wait: bool = False) -> Generator[Warehouse]:
+def open_warehouse(
+    home: Path, *, holder: str, now: datetime, wait: bool = False, memory: int | None = None
+) -> Generator[Warehouse]:
     """Open the warehouse of a home for writing, alone, and make what is missing in it.
 
     `holder` names the command for whoever comes second. Raises `WarehouseBusyError` when another process holds the
-    home, unless told to wait. The lock is the operating system's: it dies with its process.
+    home, unless told to wait. The lock is the operating system's: it dies with its process. `memory` is how many bytes
+    the engine may hold; what is more goes to the home's folder `spill`.
     """
     home.mkdir(parents=True, exist_ok=True)
     with _lock(home, holder, now, wait):
         if not (home / FILE).exists():
             _make_file(home)
-        with _connect(home, read_only=False, wait=wait) as con:
+        with _connect(home, read_only=False, wait=wait, memory=memory) as con:
+            # Whatever lies there is of a process that was killed: nobody else has the warehouse open.
+            shutil.rmtree(spill_of(home), ignore_errors=True)
             warehouse = Warehouse(home, con)
             _make_schemas(warehouse)
             yield warehouse
@@ -183,16 +192,19 @@ def read_warehouse(home: Path) -> Generator[Warehouse]:
         yield Warehouse(home, con)
 
 
-def attach_for_reading(con: duckdb.DuckDBPyConnection, home: Path, name: str) -> None:
+def spill_of(home: Path) -> Path:
+    """The folder of what does not fit into memory, for as long as it is needed."""
+    return home / "spill"
+
+
+def attach_for_reading(con: duckdb.DuckDBPyConnection, home: Path, name: str, memory: int | None = None) -> None:
     """Show the warehouse of a home to another database, which is set up as the warehouse's own connection is.
 
     Raises `WarehouseMissingError`, or `WarehouseBusyError` while somebody writes.
     """
     if not (home / FILE).exists():
         raise WarehouseMissingError(f"nothing has been loaded into {home} yet")
-    _set_up(con)
-    spill = str(home / "spill").replace("'", "''")
-    con.execute(f"set temp_directory = '{spill}'")
+    _set_up(con, home, memory)
     path = str(home / FILE).replace("'", "''")
     with _saying_who_is_busy(home):
         con.execute(f"attach '{path}' as {name} (read_only)")
@@ -255,7 +267,9 @@ def comment_on(
         con.execute(f"comment on column {name}.{column} is {quoted(meaning)}")
 
 
-def _connect(home: Path, *, read_only: bool, wait: bool = False) -> duckdb.DuckDBPyConnection:
+def _connect(
+    home: Path, *, read_only: bool, wait: bool = False, memory: int | None = None
+) -> duckdb.DuckDBPyConnection:
     """Readers do not take the home's lock: a writer can meet one in the file itself, and it them."""
     while True:
         try:
@@ -266,11 +280,15 @@ def _connect(home: Path, *, read_only: bool, wait: bool = False) -> duckdb.DuckD
             if not wait:
                 raise
         time.sleep(SECONDS_BETWEEN_TRIES)
-    _set_up(con)
+    _set_up(con, home, memory)
     return con
 
 
-def _set_up(con: duckdb.DuckDBPyConnection) -> None:
+def _set_up(con: duckdb.DuckDBPyConnection, home: Path, memory: int | None) -> None:
+    spill = str(spill_of(home)).replace("'", "''")
+    con.execute(f"set temp_directory = '{spill}'")
+    if memory is not None:
+        con.execute(f"set memory_limit = '{memory // 10**6}MB'")
     con.execute("set timezone = 'UTC'")
     con.execute("set preserve_insertion_order = true")
     con.execute("set enable_progress_bar = false")

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from assets.core.marketplaces import Marketplace
     from assets.raw.loading import LoadReport
     from assets.warehouse import Warehouse
+    from pipelines.profiling import Profile
     from pipelines.running import RunReport
 
 CHECK_FAILED, UNUSABLE = 1, 2
@@ -60,7 +61,8 @@ BY = click.option("--by", required=True, metavar="NAME", help="Who answers for i
 def cli() -> None:
     """Monthly billing of Customer Service by Amazon: from files of orders, shipments and contacts to statements.
 
-    Everything made lies below CSBA_HOME (the checkout's var/), what it starts from in CSBA_DATA (its data/).
+    Everything made lies below CSBA_HOME (the checkout's var/), what it starts from in CSBA_DATA (its data/). It uses up
+    to CSBA_MEMORY (such as 4GB; half of the machine's), and goes on in CSBA_HOME/spill when that is not enough.
     """
 
 
@@ -86,15 +88,35 @@ def load(paths: tuple[Path, ...], wait: bool) -> None:
 @click.argument("periods", metavar="PERIOD", type=PERIODS)
 @MARKETPLACES
 @click.option("--reprice", is_flag=True, help="Let changed terms price closed periods anew, and book the difference.")
+@click.option("--tables-only", is_flag=True, help="Tables and checks, but no statements and no close report.")
+@click.option("--profile", "is_profiled", is_flag=True, help="Show rows, time, bytes written and memory by stage.")
 @WAIT
-def run(periods: list[str], marketplaces: tuple[str, ...], reprice: bool, wait: bool) -> None:
+def run(
+    periods: list[str],
+    marketplaces: tuple[str, ...],
+    reprice: bool,
+    tables_only: bool,
+    is_profiled: bool,
+    wait: bool,
+) -> None:
     """Bring a period (2026-10, or 2026-07..2026-10) up to date: its tables, checks and draft statements.
 
     Late rows of closed periods are rated anew and booked as adjustments in the first open period.
     """
-    places, console = settings(), _console()
+    from pipelines.profiling import Profile
+
+    places, console, profile = settings(), _console(), Profile() if is_profiled else None
     with _open(places, f"csba run {_shown(periods)}", wait=wait) as warehouse:
-        code = _run(console, warehouse, places, periods, marketplaces, reprice=reprice)
+        code = _run(
+            console,
+            warehouse,
+            places,
+            periods,
+            marketplaces,
+            reprice=reprice,
+            pages=not tables_only,
+            profile=profile,
+        )
     sys.exit(code)
 
 
@@ -129,7 +151,7 @@ def reproduce(periods: list[str], marketplaces: tuple[str, ...], out: Path | Non
 
     console, found, places = _console(), [], settings()
     for period in periods:
-        found += make_again(places.home, period, press_of(places), marketplaces, out)
+        found += make_again(places.home, period, press_of(places), marketplaces, out, places.memory)
     if not found:
         raise click.UsageError(f"{_shown(periods)} is not closed")
     for each in found:
@@ -335,14 +357,21 @@ def _run(
     marketplaces: Sequence[str],
     *,
     reprice: bool = False,
+    pages: bool = True,
+    profile: "Profile | None" = None,
 ) -> int:
     from pipelines.press import press_of
-    from pipelines.summary import show_run
+    from pipelines.summary import show_profile, show_run
 
     started = time.monotonic()
     listed = _listed(places, marketplaces)
-    press_of(places).must_be_there()
-    report = _bring_up_to_date(console, warehouse, places, periods, listed, marketplaces, reprice=reprice)
+    if pages:
+        press_of(places).must_be_there()
+    report = _bring_up_to_date(
+        console, warehouse, places, periods, listed, marketplaces, reprice=reprice, pages=pages, profile=profile
+    )
+    if profile is not None:
+        show_profile(console, profile)
     for mistake in report.refused_terms:
         _complain(f"{mistake}; the other marketplaces are billed")
     for period, reasons in report.stopped.items():
@@ -353,6 +382,7 @@ def _run(
     warehouse.failures.extend(report.refused_terms)
     if report.periods:
         show_run(console, warehouse, report.periods, report.marketplaces)
+    if report.periods and pages:
         folder = places.statements / (report.periods[0] if len(periods) == 1 else "")
         written = warehouse.counts.get("statements", 0)
         made = warehouse.counts.get("statements_made", 0)
@@ -379,11 +409,15 @@ def _bring_up_to_date(
     marketplaces: Sequence[str],
     *,
     reprice: bool = False,
+    pages: bool = True,
+    profile: "Profile | None" = None,
 ) -> "RunReport":
+    from contextlib import nullcontext
+
     from pipelines.running import PeriodError
     from pipelines.running import run as run_periods
 
-    with _progress(console) as bar:
+    with _progress(console) as bar, profile.watching() if profile else nullcontext():
         task = bar.add_task(_shown(periods), total=None)
 
         _show_statements(warehouse, bar)
@@ -401,6 +435,8 @@ def _bring_up_to_date(
                 listed=listed,
                 marketplaces=marketplaces,
                 reprice=reprice,
+                pages=pages,
+                profile=profile,
                 progress=show,
             )
         except PeriodError as error:
@@ -485,12 +521,17 @@ def _show_statements(warehouse: "Warehouse", bar: "Progress") -> None:
 def _open(places: Settings, command: str, *, wait: bool = False) -> Generator["Warehouse"]:
     """The home's warehouse, for this command alone, with the run kept in `audit.runs`."""
     from assets.version import code_version
-    from assets.warehouse import open_warehouse
+    from assets.warehouse import open_warehouse, spill_of
+    from pipelines.profiling import Watch
 
-    with open_warehouse(places.home, holder=command, now=_now(), wait=wait) as warehouse:
+    with open_warehouse(places.home, holder=command, now=_now(), wait=wait, memory=places.memory) as warehouse:
         warehouse.begin_run(command, now=_now(), code_version=code_version())
         try:
-            yield warehouse
+            with Watch(spill_of(places.home), seconds=0.5) as watch:
+                yield warehouse
+            if watch.peak_spill:
+                limit, spilled = (f"{size / 10**9:,.1f} GB" for size in (places.memory, watch.peak_spill))
+                click.echo(f"Beyond {limit} of memory (CSBA_MEMORY) up to {spilled} went to {spill_of(places.home)}")
         except BrokenPipeError:  # whoever read what it printed has seen enough; the work is done
             raise
         except BaseException as error:
@@ -571,11 +612,12 @@ def _mistakes() -> tuple[type[Exception], ...]:
     from assets.core.accounts import AccountsError
     from assets.core.marketplaces import MarketplacesError
     from assets.raw.sources import SourceError
+    from assets.settings import SettingsError
     from assets.warehouse import WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
     from pipelines.closing import CloseError
     from reports.pdf import PdfError
 
-    inputs = AccountsError, MarketplacesError, PdfError, SourceError, OSError
+    inputs = AccountsError, MarketplacesError, PdfError, SettingsError, SourceError, OSError
     return CloseError, *inputs, WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
 
 

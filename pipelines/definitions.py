@@ -28,7 +28,8 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
     settings = places.settings()
     tags = context.run.tags if context.run else {}
     name = f"{context.run.job_name if context.run else 'a job'} {tags.get('dagster/partition', '')}".strip()
-    with open_warehouse(settings.home, holder=f"Dagster's {name}", now=_now(), wait=True) as opened:
+    holder = f"Dagster's {name}"
+    with open_warehouse(settings.home, holder=holder, now=_now(), wait=True, memory=settings.memory) as opened:
         opened.begin_run(f"dagster: {name}", now=_now(), code_version=code_version())
         yield opened
         if context.instance and context.run and not opened.failures:

@@ -63,15 +63,21 @@ class Reproduction:
 
 
 def reproduce(
-    home: Path, period: str, press: Press, chosen: Sequence[str] = (), out: Path | None = None
+    home: Path,
+    period: str,
+    press: Press,
+    chosen: Sequence[str] = (),
+    out: Path | None = None,
+    memory: int | None = None,
 ) -> list[Reproduction]:
     """Make a closed period again, of the marketplaces chosen or of all where it is closed; the books stay untouched.
 
     The statements made again are written below `out`, as a run writes them, where the code is that of the close.
+    `memory` is how many bytes the engine may hold.
 
     Raises `WarehouseMissingError`, `WarehouseBusyError`.
     """
-    with _beside(home) as con:
+    with _beside(home, memory) as con:
         closes = Warehouse(home, con).rows(
             f"from {HERE}.billing.closes where period = $period"
             " and (len($chosen) = 0 or list_contains($chosen, marketplace_id)) order by marketplace_id",
@@ -79,16 +85,16 @@ def reproduce(
         )
     found = []
     for close in closes:
-        with _beside(home) as con:
+        with _beside(home, memory) as con:
             found.append(_Again(Warehouse(home, con), close, press, out).run())
     return found
 
 
 @contextmanager
-def _beside(home: Path) -> Generator[duckdb.DuckDBPyConnection]:
+def _beside(home: Path, memory: int | None) -> Generator[duckdb.DuckDBPyConnection]:
     """A database in memory, with the warehouse attached for reading."""
     with duckdb.connect(":memory:") as con:
-        attach_for_reading(con, home, HERE)
+        attach_for_reading(con, home, HERE, memory)
         yield con
 
 

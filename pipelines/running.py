@@ -21,6 +21,7 @@ from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse
 from pipelines.definitions import build_definitions
 from pipelines.jobs import STATEMENTS
+from pipelines.profiling import Profile
 
 DAGSTER_YAML = """# Dagster's own settings for this home.
 telemetry:
@@ -82,12 +83,14 @@ def run(
     marketplaces: Sequence[str] = (),
     reprice: bool = False,
     pages: bool = True,
+    profile: Profile | None = None,
     progress: Progress = lambda *_: None,
 ) -> RunReport:
     """Bring periods up to date, for the marketplaces named or for all. `listed` are those of marketplaces.csv.
 
     Of closed periods the rows are, and what is booked for them in the first open one; their books stay. `reprice` lets
     terms price closed periods otherwise than they were, which is then booked. Without `pages` tables alone are made.
+    Each step is a stage of `profile`.
 
     Raises `PeriodError` for one that has not begun, or that lies before the first that is kept, and in an empty home.
     """
@@ -117,7 +120,9 @@ def run(
             remaining = list(chosen)
             while remaining:
                 selection = {"marketplaces": remaining, "reprice": reprice}
-                failed, reason, steps = _run_once(job, instance, warehouse, period, selection, progress)
+                failed, reason, steps = _run_once(
+                    job, instance, warehouse, period, selection, progress, profile or Profile()
+                )
                 if reason is None or steps == {STATEMENTS.to_python_identifier()}:
                     report.broken += [reason] if reason else []
                     report.periods.append(period)
@@ -137,16 +142,23 @@ def _run_once(
     period: str,
     selection: Mapping[str, Any],
     progress: Progress,
+    profile: Profile,
 ) -> tuple[frozenset[str], str | None, set[str | None]]:
     """Run the job; returns the marketplaces at fault, the reason and the steps that failed, if it failed."""
     warehouse.marketplaces_at_fault = frozenset()
-    run_id, steps, done = str(uuid4()), len(job.graph.node_dict), 0
+    run_id, steps, done, rows = str(uuid4()), len(job.graph.node_dict), 0, 0
 
     def listen(entry: dg.EventLogEntry) -> None:
-        nonlocal done
+        nonlocal done, rows
         event = entry.dagster_event
-        if event is not None and event.event_type_value == "STEP_SUCCESS":
+        if event is None:
+            return
+        if event.event_type_value == "STEP_START":
+            profile.begin()
+            rows = _rows_made(warehouse)
+        if event.event_type_value == "STEP_SUCCESS":
             done += 1
+            profile.end(f"{period} {(event.step_key or '').replace('_', '.', 1)}", _rows_made(warehouse) - rows)
             progress(period, event.step_key or "", done, steps)
 
     instance.add_event_listener(run_id, listen)
@@ -172,6 +184,12 @@ def _run_once(
         warehouse.failures.extend(reasons)
     failed = {event.step_key for event in result.all_events if event.is_step_failure}
     return warehouse.marketplaces_at_fault, "\n".join(reasons), failed
+
+
+def _rows_made(warehouse: Warehouse) -> int:
+    """Rows of all tables, and statements, that this run has made so far."""
+    made = {name: count for name, count in warehouse.counts.items() if "." in name or name == "statements"}
+    return sum(count for count in made.values() if isinstance(count, int))
 
 
 def _reason(event: dg.DagsterEvent) -> str:

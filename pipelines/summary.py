@@ -15,6 +15,7 @@ from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse
 from pipelines.closing import Preview
 from pipelines.printing import as_lines, new_table, show_table
+from pipelines.profiling import Profile
 from pipelines.reproducing import Reproduction
 
 OUTCOMES = (
@@ -248,3 +249,20 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
 
 def _say(console: Console, text: str) -> None:
     console.print(Text(as_lines(text)), soft_wrap=True)
+
+
+def show_profile(console: Console, profile: Profile) -> None:
+    """Where a run's time went, stage by stage."""
+
+    def in_mb(size: int | None) -> str:
+        return "–" if size is None else f"{size / 10**6:,.1f}"
+
+    table = new_table("stage", "rows", "seconds", "MB written", "peak MB")
+    for stage in profile.stages:
+        table.add_row(
+            stage.name, f"{stage.rows:,}", f"{stage.seconds:,.2f}", in_mb(stage.written), in_mb(stage.peak_memory)
+        )
+    between = profile.seconds - sum(stage.seconds for stage in profile.stages)
+    table.add_row("between stages", "", f"{between:,.2f}", "", "")
+    table.add_row("all", "", f"{profile.seconds:,.2f}", "", "")
+    show_table(console, "Where the time went", table)

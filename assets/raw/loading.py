@@ -15,7 +15,7 @@ import json
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from assets.raw.reading import FileRefusedError, sha256
@@ -80,7 +80,8 @@ def load(
     their contract are quarantined. Returns what became of each file.
     """
     report = LoadReport(warehouse.latest_load() + 1)
-    this = _Load(warehouse, report.load_id, sources, frozenset(marketplaces), now, progress)
+    hashes = _Hashes(warehouse, now)
+    this = _Load(warehouse, report.load_id, sources, frozenset(marketplaces), now, progress, hashes)
     for path in files_of(paths):
         if sources.joins(path) and not sources.of(path):
             continue
@@ -90,6 +91,7 @@ def load(
             report.refusals.append(Refusal(path, str(error)))
         except OSError as error:
             report.refusals.append(Refusal(path, f"it cannot be read: {error.strerror or error}"))
+    hashes.keep()
     warehouse.show_as_of(warehouse.latest_load())
     return report
 
@@ -104,6 +106,40 @@ class _Load:
     marketplaces: frozenset[str]
     now: datetime
     progress: Progress
+    hashes: "_Hashes"
+
+
+class _Hashes:
+    """The hashes of files; one that still has its stamp is not read again.
+
+    A stamp is a file's size and the times of its last changes. What was changed just now is not trusted: it could be
+    changed again within one tick of the file system's clock.
+    """
+
+    SECONDS_TO_SETTLE = 2
+
+    def __init__(self, warehouse: Warehouse, now: datetime):
+        self.con, self.now = warehouse.con, now.replace(tzinfo=UTC).timestamp()
+        self.known = {row[0]: row[1:] for row in self.con.execute("from audit.hashes").fetchall()}
+        self.found: dict[str, tuple[str, str]] = {}
+
+    def of(self, path: Path) -> str:
+        """The SHA-256 of a file's content."""
+        name, stat = str(path.absolute()), path.stat()
+        stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+        stamped, known = self.known.get(name, (None, ""))
+        if stamped == stamp:
+            return known
+        found = sha256(path)
+        if max(stat.st_mtime, stat.st_ctime) < self.now - self.SECONDS_TO_SETTLE:
+            self.found[name] = stamp, found
+        return found
+
+    def keep(self) -> None:
+        """Remember what was found."""
+        rows = [[name, *found] for name, found in self.found.items()]
+        if rows:
+            self.con.executemany("insert or replace into audit.hashes values (?, ?, ?)", rows)
 
 
 def _load_file(this: _Load, path: Path, report: LoadReport) -> None:
@@ -136,8 +172,8 @@ class _Attempt:
             if not file.is_file():
                 raise FileRefusedError(f"it is read together with {file.name}, which does not lie beside it")
         self.as_found = self.stamps()
-        self.sha256 = sha256(path)
-        self.sha256_of_joined = json.dumps({file.name: sha256(file) for file in joined.values()})
+        self.sha256 = this.hashes.of(path)
+        self.sha256_of_joined = json.dumps({file.name: this.hashes.of(file) for file in joined.values()})
         self.staging = Staging(self.con, path, source, joined, this.marketplaces)
 
     def stamps(self) -> list[tuple[int, int]]:

@@ -12,9 +12,11 @@ Does not belong here: whether a row is known already, and what is kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import duckdb
+import pandera.polars as pa
 
 from assets.raw.contracts import failing_rows, passes
 from assets.raw.reading import FileRefusedError, as_text, read_as_text, refused_if_unreadable
@@ -38,10 +40,15 @@ class Staging:
         marketplaces: frozenset[str],
     ):
         self.con, self.path, self.source, self.dataset, self.joined = con, path, source, source.dataset, joined
-        self.schema = source.dataset.schema_for(marketplaces)
+        self.marketplaces = marketplaces
         self.rows_read = 0
         self.ignored_columns: tuple[str, ...] = ()
         """Columns of a canonical file that nobody asked for."""
+
+    @cached_property
+    def schema(self) -> pa.DataFrameSchema:
+        """The contract."""
+        return self.dataset.schema_for(self.marketplaces)
 
     def run(self, on_rows: Callable[[int], None]) -> None:
         """Make the tables; `on_rows` is told the number of rows when they are read."""
