@@ -32,6 +32,7 @@ from typing import Any
 
 import duckdb
 
+from assets.as_made import WHOLE, is_as_made, note_made, version_of
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists
 
 FOLDER = Path(__file__).parent
@@ -247,23 +248,50 @@ def choose(con: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[str, str]]) -> 
 def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) -> dict[str, int]:
     """Make the tables of a step anew for what is in scope, in one transaction, and check them before it commits.
 
-    Books keep their rows of closed periods, unless they are made aside. Returns the rows of each in scope. Raises
+    Books keep their rows of closed periods, unless they are made aside. What would come out as it is (`as_made.py`) is
+    left as it is, unless it is made aside or the warehouse `makes_anew`. Returns the rows of each in scope. Raises
     `ChecksFailedError`, and then nothing is changed.
     """
+    con, main = warehouse.con, step[0]
     for table in step:
-        create(warehouse.con, table)
-    if not step[0].is_view:
-        _narrow(warehouse.con, only_open=step[0].is_books and not aside)
-    with warehouse.transaction():
-        counts = replace_and_check(warehouse, step)
-    if not aside and not step[0].is_view:
-        latest, scope = (
-            warehouse.latest_load(),
-            warehouse.con.execute("select period, marketplace_id from scope").fetchall(),
-        )
-        for table in step:
-            warehouse.made.setdefault(table.full_name, {}).update(dict.fromkeys(scope, latest))
+        create(con, table)
+    if main.is_view:
+        return dict.fromkeys((table.full_name for table in step), 0)
+    _narrow(con, only_open=main.is_books and not aside)
+    if aside:
+        with warehouse.transaction():
+            return replace_and_check(warehouse, step)
+    scope = con.execute("select period, marketplace_id from scope").fetchall()
+    own, pairs = main.full_name, {table.full_name: scope for table in tables().values() if table.is_by_period}
+    inputs = {name: pairs.get(name, WHOLE if name in tables() else ()) for name in _everything_read(step)}
+    rules = [(table.query, *(check.query for check in table.checks)) for table in step]
+    version = version_of(con, rules, inputs)
+    made = scope if main.is_by_period else WHOLE
+    if not warehouse.makes_anew and is_as_made(con, own, made, version):
+        counts = {table.full_name: _count(con, table) for table in step}
+    else:
+        with warehouse.transaction():
+            counts = replace_and_check(warehouse, step)
+            note_made(con, own, made, version)
+    latest = warehouse.latest_load()
+    for table in step:
+        warehouse.made.setdefault(table.full_name, {}).update(dict.fromkeys(scope, latest))
     return counts
+
+
+def _everything_read(step: Sequence[Table]) -> set[str]:
+    """The tables that the queries of a step read, those below a view instead of the view, and not those it makes."""
+    found, waiting = set(), [name for table in step for name in table.reads]
+    if step[0].is_books:
+        waiting.append("billing.closes")
+    while waiting:
+        name = waiting.pop()
+        table = tables().get(name)
+        if table is not None and table.is_view:
+            waiting.extend(table.reads)
+        else:
+            found.add(name)
+    return found - {table.full_name for table in step}
 
 
 def replace_and_check(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
@@ -303,6 +331,11 @@ def _replace(con: duckdb.DuckDBPyConnection, table: Table) -> int:
         return 0
     con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
     con.execute(f"insert into {table.full_name} by name {table.query}", _parameters(con, table))
+    return _count(con, table)
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+    """Its rows in scope."""
     return con.execute(f"select count(*) from {table._in_scope}").fetchall()[0][0]
 
 

@@ -89,6 +89,8 @@ class Warehouse:
     """Table → periods and marketplaces that this run has made, without a failed check, and the load that was known."""
     terms_used: dict[str, str] = field(default_factory=dict)
     """Marketplace → hash of the terms file that this run has read into core.terms."""
+    makes_anew: bool = False
+    """Whether tables are made even if they would come out as they are."""
     failures: list[str] = field(default_factory=list)
     """What went wrong in the run, in words."""
     marketplaces_at_fault: frozenset[str] = frozenset()
@@ -350,6 +352,7 @@ def _make_file(home: Path) -> None:
 
 
 def _make_schemas(warehouse: Warehouse) -> None:
+    from assets.as_made import make_account
     from assets.billing.books import make_books
     from assets.raw.contracts import DATASETS
 
@@ -359,6 +362,7 @@ def _make_schemas(warehouse: Warehouse) -> None:
             con.execute(f"create schema if not exists {schema}")
         con.execute(ACCOUNTS_OF_LOADS)
         make_books(con)
+        make_account(con)
         for dataset in DATASETS.values():
             columns = columns_to_make(
                 dataset.columns | dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null")

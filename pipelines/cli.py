@@ -88,6 +88,7 @@ def load(paths: tuple[Path, ...], wait: bool) -> None:
 @click.argument("periods", metavar="PERIOD", type=PERIODS)
 @MARKETPLACES
 @click.option("--reprice", is_flag=True, help="Let changed terms price closed periods anew, and book the difference.")
+@click.option("--anew", is_flag=True, help="Make every table, even those that nothing has changed of.")
 @click.option("--tables-only", is_flag=True, help="Tables and checks, but no statements and no close report.")
 @click.option("--profile", "is_profiled", is_flag=True, help="Show rows, time, bytes written and memory by stage.")
 @WAIT
@@ -95,6 +96,7 @@ def run(
     periods: list[str],
     marketplaces: tuple[str, ...],
     reprice: bool,
+    anew: bool,
     tables_only: bool,
     is_profiled: bool,
     wait: bool,
@@ -107,6 +109,7 @@ def run(
 
     places, console, profile = settings(), _console(), Profile() if is_profiled else None
     with _open(places, f"csba run {_shown(periods)}", wait=wait) as warehouse:
+        warehouse.makes_anew = anew
         code = _run(
             console,
             warehouse,

@@ -1,0 +1,92 @@
+"""Which tables would come out as they are, so that a run need not make them again.
+
+Beside the rows of a table stands, for each period and marketplace, a version: a hash of all that they were made from,
+which is the code, the last load that brought rows of the datasets it reads, the versions of the tables it reads, and
+the content of those that Python makes. It is written in the transaction that writes the rows and checks them. Where
+everything is as it was, so are the rows, and every check of them holds as it did.
+
+Does not belong here: making anything.
+"""
+
+import hashlib
+import json
+from collections.abc import Collection, Mapping
+from typing import Any
+
+import duckdb
+
+from assets.version import code_version
+from assets.warehouse import make_table
+
+TABLE = "audit.made"
+DESCRIPTION = "One row per table, period and marketplace: the version of what its rows were made from."
+COLUMNS = {
+    "table_name": ("varchar", "the table, with its schema"),
+    "period": ("varchar", "the period; empty: of a table that has none"),
+    "marketplace_id": ("varchar", "the marketplace; empty: of a table that has no periods"),
+    "version": ("varchar", "hash of all that the rows were made from"),
+}
+
+Pairs = Collection[tuple[str, str]]
+"""Periods and marketplaces; ("", "") stands for a table without periods."""
+WHOLE: Pairs = (("", ""),)
+
+FOLLOWING = {"billing.posted_lines", "billing.rerated_lines", "billing.late_causes"}
+"""Large tables of which every change shows in those that they follow from."""
+FOLLOWED = {"billing.closes", "billing.credits", "billing.rerating"}
+
+
+def version_of(con: duckdb.DuckDBPyConnection, rules: Any, inputs: Mapping[str, Pairs]) -> str:
+    """The version that a table made by these rules would have now; `inputs` are the tables read, and of which pairs.
+
+    Raw tables stand for the rows in force; of a table that no SQL makes the content counts, whatever the pairs.
+    """
+    found: dict[str, Any] = {"rules": rules, "code": code_version()}
+    names = set(inputs)
+    if names & FOLLOWING:
+        names = names - FOLLOWING | FOLLOWED
+    for name in sorted(names):
+        if name.startswith("raw."):
+            query = "select max(load_id) from audit.files where dataset = ? and rows_loaded > 0"
+            found[name] = con.execute(query, [name.removeprefix("raw.")]).fetchall()
+        elif inputs.get(name):
+            found[name] = _versions(con, name, inputs[name])
+        else:
+            found[name] = con.execute(f"select count(*), sum(cast(hash(t) as hugeint)) from {name} as t").fetchall()
+    return hashlib.sha256(json.dumps(found, default=str).encode()).hexdigest()
+
+
+def is_as_made(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs, version: str) -> bool:
+    """Whether the rows of all these pairs have that version."""
+    return all(found == version for _, _, found in _versions(con, table, pairs))
+
+
+def note_made(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs, version: str) -> None:
+    """Write down the version of rows, in the transaction that wrote them."""
+    chosen = [{"period": period, "marketplace_id": marketplace} for period, marketplace in pairs]
+    con.execute(
+        f"delete from {TABLE} where table_name = $table and list_contains($pairs,"
+        " struct_pack(period := period, marketplace_id := marketplace_id))",
+        {"table": table, "pairs": chosen},
+    )
+    con.execute(
+        f"insert into {TABLE} select $table, pair.period, pair.marketplace_id, $version"
+        " from (select unnest($pairs) as pair)",
+        {"table": table, "pairs": chosen, "version": version},
+    )
+
+
+def make_account(con: duckdb.DuckDBPyConnection) -> None:
+    """Make the table of versions if there is none."""
+    make_table(con, TABLE, DESCRIPTION, COLUMNS)
+
+
+def _versions(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs) -> list[tuple[str, str, str | None]]:
+    """Each pair with the version of its rows; none where they were never made."""
+    found = {
+        (period, marketplace): version
+        for period, marketplace, version in con.execute(
+            f"select period, marketplace_id, version from {TABLE} where table_name = ?", [table]
+        ).fetchall()
+    }
+    return [(*pair, found.get(pair)) for pair in sorted(pairs)]
