@@ -1,68 +1,330 @@
-"""`make bench`: how long loading and billing take, against a hand-written script on the same files in the same minute.
+"""`make bench`: how long csba takes, each figure as a ratio to something else that is run in the same minutes.
 
-    python bench/run.py [--units 1000000] [--rounds 3]
+    python bench/run.py [--rows load,month,...] [--units 1000000] [--sellers 2000] [--rounds 3] [--out bench/RESULTS.md]
 
-Writes a synthetic world, then takes turns: the hand-written script (`by_hand.py`), `csba load`, `csba run`. Prints the
-median of each, its peak memory, and the ratio of the whole to the script, pair by pair. Machines differ and are noisy:
-the ratios are what is worth quoting.
+Writes a synthetic world once, then for each row takes turns between csba and what it is compared with, in fresh homes,
+and enters medians, ratios and their spread into a table in Markdown, with the machine and the versions. Machines differ
+and are noisy: the ratios are what is worth quoting. The rows:
+
+    load     csba load                         against `create table as from read_csv` of the same files (by_hand.py)
+    month    csba run --tables-only            against the month billed by hand-written SQL, to the same fee lines
+    peers    load and run                      against plain Polars, to the same fee lines (with_polars.py)
+    again    load and run with nothing new     against the first load, and against the run
+    late     rows of one per cent of sellers   for a closed month, against loading and running the month
+    beside   a month beside twelve loaded      against the month alone
+    fixed    what any command costs            in seconds
 """
 
 import argparse
 import os
+import platform
+import shutil
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from importlib.metadata import version
 from pathlib import Path
 
+import duckdb
+
 CSBA = [sys.executable, "-m", "pipelines"]
-MONTHS = "2026-03..2026-05"
+BENCH = Path(__file__).parent
+BY_HAND = [sys.executable, str(BENCH / "by_hand.py")]
+MONTH, NEXT_MONTH, FIRST_MONTH = "2026-03", "2026-04", "2025-03"
+LATE_SHARE = 100
+"""One seller in so many has late rows."""
 
 
-def timed(command: list[str], **environment: str) -> tuple[float, float]:
-    """Seconds and peak memory (MB) of a command; its output is thrown away."""
+@dataclass(frozen=True)
+class Timed:
+    """A command that ran: seconds, peak memory of it and its children in MB, and what it printed."""
+
+    seconds: float
+    memory: float
+    output: str
+
+
+def timed(command: Sequence[str | Path], **environment: str) -> Timed:
+    """Run a command as a whole process."""
     started = time.monotonic()
-    process = subprocess.Popen(
-        command, env={**os.environ, **environment}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
+        process = subprocess.Popen(
+            [str(part) for part in command],
+            env={**os.environ, "CSBA_PDF": "none", **environment},
+            stdout=output,
+            stderr=complaint,
+        )
+        _, status, usage = os.wait4(process.pid, 0)
+        seconds = time.monotonic() - started
+        output.seek(0)
+        complaint.seek(0)
+        if status:
+            raise SystemExit(f"{' '.join(map(str, command))} failed:\n{complaint.read().decode()}")
+        return Timed(seconds, usage.ru_maxrss / 1024, output.read().decode())
+
+
+@dataclass
+class Row:
+    """A line of the results: what was measured, the goal, and a value for each round."""
+
+    measure: str
+    goal: str
+    unit: str = "x"
+    values: list[float] = field(default_factory=list)
+    ours: list[Timed] = field(default_factory=list)
+    theirs: list[Timed] = field(default_factory=list)
+
+    def add(self, ours: Timed, theirs: Timed, value: float | None = None) -> None:
+        """Enter a round; the value is the ratio of the two unless it is given."""
+        self.ours.append(ours)
+        self.theirs.append(theirs)
+        self.values.append(ours.seconds / theirs.seconds if value is None else value)
+
+    def in_markdown(self) -> str:
+        """The row of the table."""
+
+        def shown(value: float) -> str:
+            return f"{value:.1%}" if self.unit == "%" else f"{value:.2f}{' s' if self.unit == 's' else ''}"
+
+        def middle(runs: list[Timed]) -> str:
+            if not runs:
+                return "–"
+            seconds, memory = (statistics.median(getattr(run, name) for run in runs) for name in ("seconds", "memory"))
+            return f"{seconds:.1f} s, {memory:,.0f} MB"
+
+        spread = f"{shown(min(self.values))} to {shown(max(self.values))}"
+        median = shown(statistics.median(self.values))
+        return (
+            f"| {self.measure} | {self.goal} | **{median}** | {spread} | {middle(self.ours)} | {middle(self.theirs)} |"
+        )
+
+
+@dataclass
+class Bench:
+    """A world, a folder for homes, and how often to measure."""
+
+    folder: Path
+    units: int
+    sellers: int
+    rounds: int
+
+    def world(self, name: str = "world", months: str = MONTH, units: int | None = None) -> Path:
+        """The files of a world, written once."""
+        out = self.folder / name
+        if not out.exists():
+            size = ["--sellers", str(self.sellers), "--units", str(units or self.units), "--months", months]
+            timed([*CSBA, "generate", "--out", out, *size])
+        return out
+
+    def fresh(self, name: str) -> str:
+        """A place for a home, or a database, that is not there yet."""
+        home = self.folder / name
+        shutil.rmtree(home, ignore_errors=True)
+        home.with_suffix(".duckdb").unlink(missing_ok=True)
+        return str(home)
+
+    # -- the rows -------------------------------------------------------------------------------------------------
+
+    def load(self) -> list[Row]:
+        """Loading, against reading the same files."""
+        row = Row("load / `create table as from read_csv`", "≤ 2, the aim is 1.5")
+        for _ in range(self.rounds):
+            bare = timed([*BY_HAND, "load", self.world(), self.fresh("bare") + ".duckdb"])
+            row.add(timed([*CSBA, "load", self.world()], CSBA_HOME=self.fresh("home")), bare)
+        return [row]
+
+    def month(self) -> list[Row]:
+        """All tables and checks of a month, against SQL written by hand."""
+        row = Row("run of a month, tables and checks / hand-written SQL", "≤ 1.3")
+        bare, home = self.fresh("bare"), self.fresh("home")
+        timed([*BY_HAND, "load", self.world(), bare + ".duckdb"])
+        timed([*CSBA, "load", self.world()], CSBA_HOME=home)
+        for _ in range(self.rounds):
+            by_hand = timed([*BY_HAND, "bill", bare + ".duckdb", MONTH])
+            ours = timed([*CSBA, "run", MONTH, "--tables-only", "--anew"], CSBA_HOME=home)
+            same_lines(home, by_hand.output)
+            row.add(ours, by_hand)
+        return [row]
+
+    def peers(self) -> list[Row]:
+        """Loading and running, against what else one would write."""
+        row = Row("plain Polars / load and run", "≥ 4")
+        for _ in range(self.rounds):
+            polars = timed([sys.executable, BENCH / "with_polars.py", self.world(), MONTH])
+            home = self.fresh("home")
+            load = timed([*CSBA, "load", self.world()], CSBA_HOME=home)
+            run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
+            same_lines(home, polars.output)
+            both = Timed(load.seconds + run.seconds, max(load.memory, run.memory), "")
+            row.add(both, polars, polars.seconds / both.seconds)
+        return [row]
+
+    def again(self) -> list[Row]:
+        """A second load and a second run, of nothing new."""
+        second_load = Row("second load of untouched files / first", "≤ 5 %", "%")
+        second_run = Row("second run with nothing new, beyond the fixed cost / first", "≤ 10 %", "%")
+        empty = self.fixed_home()
+        for _ in range(self.rounds):
+            home = self.fresh("home")
+            time.sleep(3)  # files that were written just now are not trusted to stay as they are
+            load = timed([*CSBA, "load", self.world()], CSBA_HOME=home)
+            second_load.add(timed([*CSBA, "load", self.world()], CSBA_HOME=home), load)
+            run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
+            fixed = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=empty)
+            second = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
+            second_run.add(second, run, (second.seconds - fixed.seconds) / (run.seconds - fixed.seconds))
+        return [second_load, second_run]
+
+    def late(self) -> list[Row]:
+        """Late rows of a closed month: its sellers are rated anew."""
+        row = Row("late rows of 1 % of sellers, beyond the fixed cost / load and run", "≤ 5 %", "%")
+        world, empty = self.world(), self.fixed_home()
+        late = late_rows(world, self.folder / "late")
+        nothing = self.folder / "nothing"
+        nothing.mkdir(exist_ok=True)
+        (nothing / "returns_none.csv").write_text("return_id,order_id,order_item_id,requested_at,label\n")
+        for _ in range(self.rounds):
+            home = self.fresh("home")
+            load = timed([*CSBA, "load", world], CSBA_HOME=home)
+            run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
+            timed([*CSBA, "close", MONTH, "--by", "bench", "--yes"], CSBA_HOME=home)
+            timed([*CSBA, "run", NEXT_MONTH, "--tables-only"], CSBA_HOME=home)
+            fixed_load = timed([*CSBA, "load", nothing], CSBA_HOME=self.fresh("other"))
+            fixed_run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=empty)
+            fixed = fixed_load.seconds + fixed_run.seconds
+            load_late = timed([*CSBA, "load", late], CSBA_HOME=home)
+            run_late = timed([*CSBA, "run", NEXT_MONTH, "--tables-only"], CSBA_HOME=home)
+            full = Timed(load.seconds + run.seconds, max(load.memory, run.memory), "")
+            ours = Timed(load_late.seconds + run_late.seconds, max(load_late.memory, run_late.memory), "")
+            row.add(ours, full, (ours.seconds - fixed) / (full.seconds - fixed))
+        return [row]
+
+    def beside(self) -> list[Row]:
+        """A month with twelve others loaded before it."""
+        row = Row("run of a month beside twelve loaded ones / the month alone", "≤ 1.3")
+        world = self.world("year", f"{FIRST_MONTH}..{MONTH}", self.units * 13)
+        alone, beside = self.fresh("alone"), self.fresh("beside")
+        of_month = [path for path in sorted(world.iterdir()) if MONTH in path.name or "20" not in path.name]
+        timed([*CSBA, "load", *of_month], CSBA_HOME=alone)
+        timed([*CSBA, "load", world], CSBA_HOME=beside)
+        for _ in range(self.rounds):
+            by_itself = timed([*CSBA, "run", MONTH, "--tables-only", "--anew"], CSBA_HOME=alone)
+            row.add(timed([*CSBA, "run", MONTH, "--tables-only", "--anew"], CSBA_HOME=beside), by_itself)
+        return [row]
+
+    def fixed(self) -> list[Row]:
+        """What commands cost whatever there is to do."""
+        home = self.fixed_home()
+        rows = []
+        for command, goal in (("--help", "< 0.5 s"), ("status", "< 0.5 s"), ("run 2026-05 --anew", "< 6 s")):
+            row = Row(f"`csba {command}` on the sample", goal, "s")
+            for _ in range(max(self.rounds, 3)):
+                found = timed([*CSBA, *command.split()], CSBA_HOME=home)
+                row.ours.append(found)
+                row.values.append(found.seconds)
+            rows.append(row)
+        return rows
+
+    def fixed_home(self) -> str:
+        """A home with the sample, of which a run costs what any run costs."""
+        home = self.folder / "sample"
+        if not home.exists():
+            timed([*CSBA, "load", BENCH.parent / "data" / "sample"], CSBA_HOME=str(home))
+            timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=str(home))
+        return str(home)
+
+
+def same_lines(home: str, printed: str) -> None:
+    """The fee lines must come to what another script says: units, lines and amount."""
+    with duckdb.connect(str(Path(home) / "warehouse.duckdb"), read_only=True) as con:
+        query = "select sum(units)::bigint, count(*), sum(amount) from billing.fee_lines where period = ?"
+        found = " ".join(map(str, con.execute(query, [MONTH]).fetchall()[0]))
+    if found != printed.strip():
+        raise SystemExit(f"the fee lines come to {found}, but by the other script to {printed.strip()}")
+
+
+def late_rows(world: Path, out: Path) -> Path:
+    """Files of late rows: contacts about the orders of some sellers, and shipments that were withdrawn."""
+    out.mkdir(exist_ok=True)
+    with duckdb.connect() as con:
+        con.execute(f"create view items as from read_csv('{world}/order_items*.csv', all_varchar = true)")
+        con.execute(f"""
+            create table few as select distinct seller_id from items where hash(seller_id) % {LATE_SHARE} = 0;
+            create table of_few as select distinct on (order_id, order_item_id) * from items semi join few using (seller_id);
+            copy (
+                select * replace (true as is_void, '2026-04-20T00:00:00Z' as updated_at)
+                from (
+                    select distinct on (shipment_id, order_item_id) *
+                    from read_csv('{world}/shipments*.csv', all_varchar = true)
+                    semi join of_few using (order_id, order_item_id)
+                ) where hash(shipment_id) % 20 = 0
+            ) to '{out}/shipments_late.csv';
+            copy (
+                select 'late-' || order_item_id as contact_id, order_id, order_item_id, seller_id, marketplace_id,
+                    'email' as channel, 'delivery' as reason, '2026-03-30T00:00:00Z' as contacted_at,
+                    null as resolved_at, false as is_void, '2026-04-20T00:00:00Z' as updated_at
+                from of_few where hash(order_item_id) % 10 = 0
+            ) to '{out}/contacts_late.csv'""")
+    return out
+
+
+def machine() -> str:
+    """What was measured on, and with."""
+    cpu = (
+        next(
+            (
+                line.split(":")[1].strip()
+                for line in Path("/proc/cpuinfo").read_text().splitlines()
+                if "model name" in line
+            ),
+            platform.processor(),
+        )
+        if Path("/proc/cpuinfo").exists()
+        else platform.processor()
     )
-    assert process.stderr is not None
-    complaint = process.stderr.read()
-    _, status, usage = os.wait4(process.pid, 0)
-    if status:
-        raise SystemExit(f"{' '.join(command)} failed:\n{complaint.decode()}")
-    return time.monotonic() - started, usage.ru_maxrss / 1024
+    memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
+    packages = ", ".join(f"{name} {version(name)}" for name in ("duckdb", "polars", "pandera", "dagster"))
+    return f"{os.cpu_count()} cores ({cpu}), {memory:.0f} GiB; Python {platform.python_version()}, {packages}"
 
 
 def main() -> None:
-    """Measure and print."""
+    """Measure, print and write down."""
+    every: dict[str, Callable[[Bench], list[Row]]] = {
+        name: getattr(Bench, name) for name in ("load", "month", "peers", "again", "late", "beside", "fixed")
+    }
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--rows", default=",".join(every))
     arguments.add_argument("--units", type=int, default=1_000_000)
     arguments.add_argument("--sellers", type=int, default=2_000)
     arguments.add_argument("--rounds", type=int, default=3)
+    arguments.add_argument("--folder", type=Path, help="where worlds and homes go; kept. Else a temporary one.")
+    arguments.add_argument("--out", type=Path, help="the table in Markdown; it is printed in any case")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as place:
-        folder = Path(place)
-        world = folder / "world"
-        size = ["--sellers", str(given.sellers), "--units", str(given.units), "--months", MONTHS]
-        seconds, memory = timed([*CSBA, "generate", "--out", str(world), *size])
-        size_mb = sum(path.stat().st_size for path in world.iterdir()) / 2**20
-        world_size = f"{given.units:,} units, {given.sellers:,} sellers, {size_mb:,.0f} MB"
-        print(f"a world of {world_size}: {seconds:.1f} s, {memory:.0f} MB")
-        figures: dict[str, list[tuple[float, float]]] = {"by hand": [], "csba load": [], "csba run": []}
-        for number in range(given.rounds):
-            home = str(folder / f"home-{number}")
-            by_hand = [sys.executable, str(Path(__file__).parent / "by_hand.py"), str(world), f"{home}.duckdb"]
-            figures["by hand"].append(timed(by_hand))
-            figures["csba load"].append(timed([*CSBA, "load", str(world)], CSBA_HOME=home))
-            figures["csba run"].append(timed([*CSBA, "run", MONTHS], CSBA_HOME=home))
-        print(f"{'':12} {'seconds':>8} {'MB':>6}   (median of {given.rounds})")
-        for name, runs in figures.items():
-            seconds, memory = (statistics.median(column) for column in zip(*runs, strict=True))
-            print(f"{name:12} {seconds:8.1f} {memory:6.0f}")
-        pairs = zip(*figures.values(), strict=True)
-        ratios = [(load[0] + run[0]) / hand[0] for hand, load, run in pairs]
-        print(f"load and run / by hand: {statistics.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})")
+        folder = given.folder or Path(place)
+        folder.mkdir(parents=True, exist_ok=True)
+        bench = Bench(folder.resolve(), given.units, given.sellers, given.rounds)
+        lines = [
+            f"{datetime.now(UTC):%Y-%m-%d} · {machine()}",
+            "",
+            f"A world of {given.units:,} units and {given.sellers:,} sellers in {MONTH}; medians of {given.rounds} rounds.",
+            "",
+            "| measure | goal | median | spread | csba | the other |",
+            "|---|---|---|---|---|---|",
+        ]
+        print("\n".join(lines), flush=True)
+        for name in given.rows.split(","):
+            for row in every[name](bench):
+                lines.append(row.in_markdown())
+                print(lines[-1], flush=True)
+    if given.out:
+        title = "# What was measured\n\nWritten by `bench/run.py`; what each row is stands there.\n\n"
+        given.out.write_text(title + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
