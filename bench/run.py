@@ -255,7 +255,8 @@ def late_rows(world: Path, out: Path) -> Path:
         con.execute(f"create view items as from read_csv('{world}/order_items*.csv', all_varchar = true)")
         con.execute(f"""
             create table few as select distinct seller_id from items where hash(seller_id) % {LATE_SHARE} = 0;
-            create table of_few as select distinct on (order_id, order_item_id) * from items semi join few using (seller_id);
+            create table of_few as
+            select distinct on (order_id, order_item_id) * from items semi join few using (seller_id);
             copy (
                 select * replace (true as is_void, '2026-04-20T00:00:00Z' as updated_at)
                 from (
@@ -312,7 +313,7 @@ def main() -> None:
         lines = [
             f"{datetime.now(UTC):%Y-%m-%d} · {machine()}",
             "",
-            f"A world of {given.units:,} units and {given.sellers:,} sellers in {MONTH}; medians of {given.rounds} rounds.",
+            f"A world of {given.units:,} units and {given.sellers:,} sellers in {MONTH}; {given.rounds} rounds.",
             "",
             "| measure | goal | median | spread | csba | the other |",
             "|---|---|---|---|---|---|",

@@ -81,6 +81,7 @@ class Watch:
     def __exit__(self, *_: object) -> None:
         self._is_over.set()
         self._thread.join()
+        self.look()
 
     def _go_on_looking(self) -> None:
         while not self._is_over.wait(self._seconds):

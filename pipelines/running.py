@@ -153,12 +153,13 @@ def _run_once(
         event = entry.dagster_event
         if event is None:
             return
+        stage = (event.step_key or "").replace("_", ".", 1)
         if event.event_type_value == "STEP_START":
             profile.begin()
-            rows = _rows_made(warehouse)
+            rows = _rows_made(warehouse, stage)
         if event.event_type_value == "STEP_SUCCESS":
             done += 1
-            profile.end(f"{period} {(event.step_key or '').replace('_', '.', 1)}", _rows_made(warehouse) - rows)
+            profile.end(f"{period} {stage}", _rows_made(warehouse, stage) - rows)
             progress(period, event.step_key or "", done, steps)
 
     instance.add_event_listener(run_id, listen)
@@ -186,10 +187,9 @@ def _run_once(
     return warehouse.marketplaces_at_fault, "\n".join(reasons), failed
 
 
-def _rows_made(warehouse: Warehouse) -> int:
-    """Rows of all tables, and statements, that this run has made so far."""
-    made = {name: count for name, count in warehouse.counts.items() if "." in name or name == "statements"}
-    return sum(count for count in made.values() if isinstance(count, int))
+def _rows_made(warehouse: Warehouse, stage: str) -> int:
+    """Rows of a stage's table, or statements, that this run has made so far."""
+    return warehouse.counts.get("statements" if stage == "reports.statements" else stage, 0)
 
 
 def _reason(event: dg.DagsterEvent) -> str:

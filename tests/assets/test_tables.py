@@ -1,12 +1,13 @@
 """What a table's header says, what its SQL reads, and that a broken check leaves everything as it was."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from house import bill, load_paths, opened, row, write_csv
 
+from assets import tables as tables_module
 from assets.tables import ChecksFailedError, Table, make, read_table, set_scope, steps, tables
 from assets.warehouse import Warehouse
 
@@ -168,3 +169,67 @@ def test_a_header_that_is_not_as_it_should_be(text: str, reason: str, tmp_path: 
     path.write_text(text)
     with pytest.raises(ValueError, match=reason):
         read_table(path)
+
+
+# -- what would come out as it is ----------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def made(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Callable[..., set[str]]:
+    """Bills March again, and gives the tables that were replaced for it."""
+    replaced: list[str] = []
+    replace_and_check = tables_module.replace_and_check
+
+    def listen(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
+        replaced.append(step[0].full_name)
+        return replace_and_check(warehouse, step)
+
+    monkeypatch.setattr(tables_module, "replace_and_check", listen)
+
+    def again(*periods: str) -> set[str]:
+        replaced.clear()
+        bill(warehouse, periods or [MARCH])
+        return set(replaced)
+
+    return again
+
+
+def test_a_second_run_leaves_every_table_as_it_is(warehouse: Warehouse, made: Callable[..., set[str]]) -> None:
+    assert made() == set()
+    warehouse.makes_anew = True
+    assert "core.units" in made()
+
+
+def test_what_late_rows_can_change_is_made_again_and_nothing_else(
+    warehouse: Warehouse, made: Callable[..., set[str]], tmp_path: Path
+) -> None:
+    late = [row("contacts", contact_id="C3", order_id="O", contacted_at="2026-03-06T12:00:00Z")]
+    load_paths(warehouse, write_csv(tmp_path / "late", {"contacts": late}))
+    again = made()
+    assert {"core.contacts", "billing.performance", "billing.fee_lines", "billing.statements"} <= again
+    assert not {"core.units", "core.enrolments", "core.returns"} & again
+    assert warehouse.rows("select contacts from billing.performance where period = '2026-03'") == [{"contacts": 2}]
+    seller = [row("sellers", seller_id="S", updated_at="2024-12-01T00:00:00Z", plan="individual")]
+    load_paths(warehouse, write_csv(tmp_path / "later", {"sellers": seller}))
+    assert {"core.enrolment_events", "core.enrolments", "core.units", "core.contacts"} <= made()
+    assert warehouse.rows("select outcome from core.units where shipment_id = 'P1'") == [{"outcome": "never_enrolled"}]
+
+
+def test_another_month_is_made_and_the_first_stays_as_it_is(
+    warehouse: Warehouse, made: Callable[..., set[str]]
+) -> None:
+    assert "core.units" in made("2026-04")
+    assert made() == set()
+
+
+def test_a_table_whose_checks_failed_is_made_again(
+    warehouse: Warehouse, made: Callable[..., set[str]], tmp_path: Path
+) -> None:
+    late = [row("contacts", contact_id="C3", order_id="O", contacted_at="2026-03-06T12:00:00Z")]
+    load_paths(warehouse, write_csv(tmp_path / "late", {"contacts": late}))
+    (contacts, *gates) = step_of("core.contacts")
+    broken = replace(contacts, query=contacts.query.replace("'counted'", "'lost'"))
+    set_scope(warehouse, MARCH)
+    with pytest.raises(ChecksFailedError):
+        make(warehouse, [broken, *gates])
+    assert "core.contacts" in made()

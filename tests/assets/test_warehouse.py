@@ -104,3 +104,17 @@ def test_a_run_that_ended_early_is_marked_interrupted(tmp_path):
             {"run_id": 1, "outcome": "interrupted", "counts": None},
             {"run_id": 2, "outcome": "done", "counts": '{"units": 3}'},
         ]
+
+
+def test_memory_is_bounded_and_what_a_killed_process_spilled_is_removed(tmp_path):
+    home = tmp_path / "home"
+    with open_warehouse(home, holder="a test", now=NOW, memory=300 * 10**6) as warehouse:
+        limit, folder = warehouse.con.execute(
+            "select current_setting('memory_limit'), current_setting('temp_directory')"
+        ).fetchall()[0]
+        assert (limit, folder) == ("286.1 MiB", str(home / "spill"))
+    left = home / "spill" / "duckdb_temp_storage-0.tmp"
+    left.parent.mkdir(exist_ok=True)
+    left.write_text("rows of somebody")
+    with open_here(home):
+        assert not left.exists()

@@ -277,3 +277,25 @@ def test_help_is_in_plain_words() -> None:
         shown = runner.invoke(cli.cli, [*filter(None, [name]), "--help"])
         assert shown.exit_code == 0
         assert "Usage:" in shown.output
+
+
+def test_tables_alone_with_the_time_of_each_stage(csba: Csba, tmp_path: Path) -> None:
+    csba("load", month(tmp_path / "files"))
+    code, out, _ = csba("run", "2026-03", "--tables-only", "--profile")
+    assert code == 0
+    assert re.search(r"2026-03 core\.units\s+1\s+\d+\.\d\d\s+\S+\s+\S+ *\n", out)
+    assert re.search(r"between stages\s+\d", out)
+    assert "reports" not in out
+    assert not (tmp_path / "home" / "statements").exists()
+
+
+def test_memory_that_cannot_be_used_is_told_in_a_sentence(csba: Csba, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSBA_MEMORY", "much")
+    assert csba("status") == (2, "", "csba: CSBA_MEMORY is 'much'; it is written like 4GB or 800MB\n")
+
+
+def test_what_does_not_fit_into_memory_is_said(csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("pipelines.profiling._size", lambda _: 3_210_000_000)
+    monkeypatch.setenv("CSBA_MEMORY", "1GB")
+    _, out, _ = csba("load", month(tmp_path / "files"))
+    assert f"Beyond 1.0 GB of memory (CSBA_MEMORY) up to 3.2 GB went to {tmp_path / 'home' / 'spill'}" in out

@@ -3,6 +3,7 @@
 import json
 import os
 from collections import Counter
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import duckdb
@@ -94,6 +95,23 @@ def test_the_same_content_under_two_names_is_loaded_once(home, raw):
     assert (len(report.loads), report.unchanged) == (1, paths[1:])
     report = home.load(*paths)
     assert (report.loads, report.unchanged) == ([], paths)
+
+
+def test_a_file_that_still_has_its_size_and_times_is_not_read_again(home, raw, monkeypatch):
+    read = []
+    hash_of = loading.sha256
+    monkeypatch.setattr(loading, "sha256", lambda path: read.append(path.name) or hash_of(path))
+    soon, later = (datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=n) for n in (0, 10))
+    path = home.file("order_items.csv", [raw.item()])
+    assert [home.load(path, now=soon).unchanged for _ in range(2)] == [[], [path]]
+    assert read == [path.name] * 2, "what was changed just now is not trusted"
+    assert [home.load(path, now=later).unchanged for _ in range(2)] == [[path], [path]]
+    assert read == [path.name] * 3
+    stat = path.stat()
+    path.write_bytes(raw.as_csv([raw.item(order_id="O-2")]))
+    os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
+    assert path.stat().st_size == stat.st_size
+    assert home.load(path, now=later).loads[0].rows_loaded == 1, "its time of change cannot be set back"
 
 
 def test_a_file_is_read_again_when_the_rules_have_changed_that_refused_its_rows(home, raw):
