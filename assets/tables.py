@@ -370,8 +370,7 @@ def _two_parts(path: Path, value: str) -> tuple[str, str]:
 @cache
 def _base_tables(query: str) -> frozenset[str]:
     """The tables that a query names in its FROM clauses, by walking its syntax tree; it need not be able to run."""
-    with duckdb.connect() as parser:
-        (tree,) = parser.execute("select json_serialize_sql(?)", [query]).fetchall()[0]
+    (tree,) = _parser().execute("select json_serialize_sql(?)", [query]).fetchall()[0]
     tree = json.loads(tree)
     if tree.get("error"):
         raise ValueError(f"not a query: {tree.get('error_message')}")
@@ -386,3 +385,9 @@ def _base_tables(query: str) -> frozenset[str]:
         elif isinstance(node, list):
             waiting.extend(node)
     return frozenset(f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema)
+
+
+@cache
+def _parser() -> duckdb.DuckDBPyConnection:
+    """A database with nothing in it, which can parse."""
+    return duckdb.connect()

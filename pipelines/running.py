@@ -4,13 +4,16 @@ A marketplace whose terms are refused, or whose rows break a check, is left out 
 """
 
 import os
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
 import dagster as dg
+from dagster._core.storage.event_log.sqlite import sqlite_event_log
+from dagster._core.storage.runs.sqlite import sqlite_run_storage
 
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import terms_for_a_run
@@ -115,7 +118,7 @@ def run(
     job = build_definitions(
         settings=settings, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse)
     ).resolve_job_def("billing_month" if pages else "billing_tables")
-    with dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
+    with _kept_engines(), dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
         for period in periods:
             remaining = list(chosen)
             while remaining:
@@ -133,6 +136,34 @@ def run(
                     [] if UNKNOWN in failed or not failed else [name for name in remaining if name not in failed]
                 )
     return report
+
+
+@contextmanager
+def _kept_engines() -> Generator[None]:
+    """Within, Dagster's SQLite storages make an engine for each of their files once.
+
+    They make one anew for each of a run's thousand statements, and compile the statement anew for it.
+    """
+    kept: dict[str, Any] = {}
+    makers = {storage: storage.create_engine for storage in (sqlite_event_log, sqlite_run_storage)}
+
+    def keeping(make: Callable[..., Any]) -> Callable[..., Any]:
+        def engine(url: str, **options: Any) -> Any:
+            if url not in kept:
+                kept[url] = make(url, **options)
+            return kept[url]
+
+        return engine
+
+    for storage, make in makers.items():
+        setattr(storage, "create_engine", keeping(make))  # noqa: B010 - it is not ours
+    try:
+        yield
+    finally:
+        for storage, make in makers.items():
+            setattr(storage, "create_engine", make)  # noqa: B010
+        for engine in kept.values():
+            engine.dispose()
 
 
 def _run_once(
