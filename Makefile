@@ -25,8 +25,7 @@ prove: $(READY)  ## the full proofs, hundreds of worlds and kills; writes docs/p
 	@$(BIN)/python -m pytest -n auto -m prove --proofs docs/proofs.md
 
 bench: $(READY)  ## what is measured, against what: bench/README.md
-	@$(BIN)/python bench/run.py
-	@$(BIN)/python bench/statements.py
+	@$(BIN)/python bench/run.py --rows load,month,again,late,fixed --units 500000 --rounds 3 --out bench/RESULTS.md
 
 dagster: $(READY)  ## Dagster's page, on CSBA_HOME
 	@DAGSTER_HOME="$$($(BIN)/python -c 'from assets.settings import settings; from pipelines.running import dagster_home; \

@@ -8,7 +8,6 @@ and are noisy: the ratios are what is worth quoting. The rows:
 
     load     csba load                         against `create table as from read_csv` of the same files (by_hand.py)
     month    csba run --tables-only            against the month billed by hand-written SQL, to the same fee lines
-    peers    load and run                      against plain Polars, to the same fee lines (with_polars.py)
     again    load and run with nothing new     against the first load, and against the run
     late     rows of one per cent of sellers   for a closed month, against loading and running the month
     beside   a month beside twelve loaded      against the month alone
@@ -151,19 +150,6 @@ class Bench:
             row.add(ours, by_hand)
         return [row]
 
-    def peers(self) -> list[Row]:
-        """Loading and running, against what else one would write."""
-        row = Row("plain Polars / load and run", "≥ 4")
-        for _ in range(self.rounds):
-            polars = timed([sys.executable, BENCH / "with_polars.py", self.world(), MONTH])
-            home = self.fresh("home")
-            load = timed([*CSBA, "load", self.world()], CSBA_HOME=home)
-            run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
-            same_lines(home, polars.output)
-            both = Timed(load.seconds + run.seconds, max(load.memory, run.memory), "")
-            row.add(both, polars, polars.seconds / both.seconds)
-        return [row]
-
     def again(self) -> list[Row]:
         """A second load and a second run, of nothing new."""
         second_load = Row("second load of untouched files / first", "≤ 5 %", "%")
@@ -296,7 +282,7 @@ def machine() -> str:
 def main() -> None:
     """Measure, print and write down."""
     every: dict[str, Callable[[Bench], list[Row]]] = {
-        name: getattr(Bench, name) for name in ("load", "month", "peers", "again", "late", "beside", "fixed")
+        name: getattr(Bench, name) for name in ("load", "month", "again", "late", "beside", "fixed")
     }
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rows", default=",".join(every))

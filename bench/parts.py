@@ -1,0 +1,172 @@
+"""`python bench/parts.py`: what the ways that were chosen bring, each against its other way, in turns on the same rows.
+
+    python bench/parts.py [--units 1000000] [--rounds 5] [--world FOLDER]
+
+Prints, for each part, the median seconds of the other way and of the way chosen, and the ratio with its spread. The
+parts: how ids are stored; how versions that are beaten are left out; how times are read; who holds good rows against
+the contract; how the orders of a quarter are counted.
+"""
+
+import argparse
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from unittest.mock import patch
+
+import duckdb
+
+from assets.core.marketplaces import read_marketplaces
+from assets.raw import staging
+from assets.raw.contracts import DATASETS
+from assets.raw.sources import CANONICAL, Source
+from assets.raw.typing_sql import _any_instant, typed
+from assets.settings import CHECKOUT
+from assets.warehouse import columns_to_make
+
+MONTH = "2026-03"
+Part = tuple[str, Callable[[], object], Callable[[], object]]
+
+
+def seconds(work: Callable[[], object]) -> float:
+    """What one piece of work takes."""
+    started = time.perf_counter()
+    work()
+    return time.perf_counter() - started
+
+
+class Parts:
+    """Rows of a world, in a database on disk, and the pairs of ways."""
+
+    def __init__(self, folder: Path, world: Path):
+        self.folder, self.world = folder, world
+        self.con = duckdb.connect(str(folder / "parts.duckdb"))
+        self.con.execute("set timezone = 'UTC'; set enable_progress_bar = false")
+        self.con.execute(f"""
+            create table items as
+            select *, 1 as file_id, row_number() over () as row_number, cast(purchased_at as timestamp) as placed_at
+            from read_csv('{world}/order_items*.csv', all_varchar = true);
+            create table parcels as from read_csv('{world}/shipments*.csv', all_varchar = true);
+            create table beaten as select file_id, row_number from items using sample 1 percent (bernoulli, 7);
+            create table month as
+            select distinct '2026-03' as period, marketplace_id, timestamp '2026-03-01' as starts_at,
+                timestamp '2026-04-01' as ends_at
+            from items;
+            create temp table ids as select order_id, order_item_id, seller_id from items;
+            create temp table other_ids as select order_id, order_item_id from parcels""")
+
+    def every(self) -> list[Part]:
+        """Each part: what it is, the other way, the way chosen."""
+        return [
+            ("writing ids: compressed / as they are", lambda: self.store("plain"), lambda: self.store("as_they_are")),
+            ("joining by ids: compressed / as they are", lambda: self.join("plain"), lambda: self.join("as_they_are")),
+            ("leaving out what is beaten: not exists / anti join", self.not_exists, self.anti_join),
+            ("reading times: any form / the usual one first", lambda: self.times(any_form=True), self.times),
+            ("good rows: held by the contract / passed by SQL", lambda: self.stage(by_contract=True), self.stage),
+            ("orders of a quarter: by texts / by number", self.by_texts, self.by_number),
+        ]
+
+    def store(self, how: str) -> None:
+        """Write the ids of items and parcels into a database of their own."""
+        target = self.folder / f"{how}.duckdb"
+        target.unlink(missing_ok=True)
+        columns = {"order_id": "varchar", "order_item_id": "varchar"}
+        plain = ", ".join(f"{name} {kind}" for name, kind in columns.items())
+        self.con.execute(f"attach '{target}' as target")
+        for table in ("ids", "other_ids"):
+            made = plain if how == "plain" else columns_to_make(columns)
+            self.con.execute(f"create table target.{table} ({made})")
+            self.con.execute(f"insert into target.{table} select order_id, order_item_id from temp.{table}")
+        self.con.execute("detach target")
+
+    def join(self, how: str) -> None:
+        """Join what was written."""
+        self.con.execute(f"attach '{self.folder / how}.duckdb' as target (read_only)")
+        self.con.execute(
+            "select count(*) from target.ids join target.other_ids using (order_id, order_item_id)"
+        ).fetchall()
+        self.con.execute("detach target")
+
+    def not_exists(self) -> None:
+        """As a condition on each row, of items that are joined to parcels."""
+        self.con.execute("""
+            select count(*), max(item.seller_id) from parcels left join (
+                from items as item where not exists (
+                    from beaten where beaten.file_id = item.file_id and beaten.row_number = item.row_number
+                )
+            ) as item using (order_id, order_item_id)""").fetchall()
+
+    def anti_join(self) -> None:
+        """As a join."""
+        self.con.execute("""
+            select count(*), max(item.seller_id) from parcels left join (
+                from items anti join beaten using (file_id, row_number)
+            ) as item using (order_id, order_item_id)""").fetchall()
+
+    def times(self, *, any_form: bool = False) -> None:
+        """Read the times of purchase."""
+        reading = (
+            f"case {_any_instant('trim(purchased_at)', None)} end" if any_form else typed("purchased_at", "TIMESTAMP")
+        )
+        self.con.execute(f"select max({reading}) from items").fetchall()
+
+    def stage(self, *, by_contract: bool = False) -> None:
+        """Stage the items, with every row in doubt, or only those that SQL does not let pass."""
+        marketplaces = frozenset(read_marketplaces(CHECKOUT / "data" / "marketplaces.csv"))
+        (path,) = self.world.glob("order_items*.csv")
+        source = Source(CANONICAL, DATASETS["order_items"], ("order_items*",))
+        attempt = staging.Staging(self.con, path, source, {}, marketplaces)
+        with patch.object(staging, "passes", lambda _: "false") if by_contract else patch.object(attempt, "path", path):
+            attempt.run(lambda _: None)
+        attempt.forget()
+
+    def by_texts(self) -> None:
+        """Distinct orders of a period, marketplace and seller."""
+        self.con.execute("""
+            select month.period, item.marketplace_id, item.seller_id, count(distinct item.order_id)
+            from items as item
+            join month
+                on month.marketplace_id = item.marketplace_id
+                and month.starts_at <= item.placed_at and item.placed_at < month.ends_at
+            group by all""").fetchall()
+
+    def by_number(self) -> None:
+        """Distinct orders of a number, which stands for period and marketplace, and a seller."""
+        self.con.execute("""
+            with numbered as (select *, row_number() over (order by period, marketplace_id) as number from month)
+            select month.number, item.seller_id, count(distinct item.order_id)
+            from items as item
+            join numbered as month
+                on month.marketplace_id = item.marketplace_id
+                and month.starts_at <= item.placed_at and item.placed_at < month.ends_at
+            group by all""").fetchall()
+
+
+def main() -> None:
+    """Measure and print."""
+    arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    arguments.add_argument("--units", type=int, default=1_000_000)
+    arguments.add_argument("--rounds", type=int, default=5)
+    arguments.add_argument("--world", type=Path, help="files of one month; else they are written")
+    given = arguments.parse_args()
+    with tempfile.TemporaryDirectory() as place:
+        world = given.world or Path(place) / "world"
+        if given.world is None:
+            size = ["--units", str(given.units), "--sellers", str(given.units // 500), "--months", MONTH]
+            command = [sys.executable, "-m", "pipelines", "generate", "--out", str(world), *size]
+            subprocess.run(command, check=True, stdout=subprocess.DEVNULL)
+        for what, other, chosen in Parts(Path(place), world).every():
+            found = [(seconds(other), seconds(chosen)) for _ in range(given.rounds)]
+            first, second = (statistics.median(column) for column in zip(*found, strict=True))
+            ratios = [left / right for left, right in found]
+            spread = f"{min(ratios):.2f} to {max(ratios):.2f}"
+            print(f"{what}: {first:.2f} / {second:.2f} s, ratio {statistics.median(ratios):.2f} ({spread})", flush=True)
+        for how in ("plain", "as_they_are"):
+            print(f"ids {how}: {(Path(place) / f'{how}.duckdb').stat().st_size / 10**6:.0f} MB")
+
+
+if __name__ == "__main__":
+    main()
