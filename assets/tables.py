@@ -189,6 +189,7 @@ def read_table(path: Path) -> Table:
 def tables() -> Mapping[str, Table]:
     """Every table made by SQL, by full name, in an order in which they can be made."""
     found = [read_table(path) for schema in SCHEMAS for path in sorted((FOLDER / schema).glob("*.sql"))]
+    _look_at(table.query for table in found)
     waiting = {table.full_name: table for table in found}
     ordered: dict[str, Table] = {}
     while waiting:
@@ -367,11 +368,26 @@ def _two_parts(path: Path, value: str) -> tuple[str, str]:
     return name, rest
 
 
-@cache
+_NAMED: dict[str, frozenset[str]] = {}
+"""Query → the tables that it names, of the queries looked at so far."""
+
+
 def _base_tables(query: str) -> frozenset[str]:
-    """The tables that a query names in its FROM clauses, by walking its syntax tree; it need not be able to run."""
-    (tree,) = _parser().execute("select json_serialize_sql(?)", [query]).fetchall()[0]
-    tree = json.loads(tree)
+    """The tables that a query names in its FROM clauses; it need not be able to run."""
+    if query not in _NAMED:
+        _look_at([query])
+    return _NAMED[query]
+
+
+def _look_at(queries: Iterable[str]) -> None:
+    """Note the tables that queries name, by walking their syntax trees."""
+    with duckdb.connect() as parser:  # which costs more than all of the parsing
+        for query in queries:
+            (tree,) = parser.execute("select json_serialize_sql(?)", [query]).fetchall()[0]
+            _NAMED[query] = _named_in(json.loads(tree))
+
+
+def _named_in(tree: dict[str, Any]) -> frozenset[str]:
     if tree.get("error"):
         raise ValueError(f"not a query: {tree.get('error_message')}")
     found = set()
@@ -385,9 +401,3 @@ def _base_tables(query: str) -> frozenset[str]:
         elif isinstance(node, list):
             waiting.extend(node)
     return frozenset(f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema)
-
-
-@cache
-def _parser() -> duckdb.DuckDBPyConnection:
-    """A database with nothing in it, which can parse."""
-    return duckdb.connect()

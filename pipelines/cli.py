@@ -6,7 +6,7 @@ unusable input or arguments, one refused file among others included. What a comm
 
 import sys
 import time
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -308,19 +308,23 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
     with _progress(console) as bar:
         task = bar.add_task("reading", total=None)
         rows: dict[tuple[Path, str], int] = {}
+        what = "reading"
 
         def show(path: Path, dataset: str, done: int, _total: int) -> None:
+            nonlocal what
             rows[path, dataset] = done
-            bar.update(task, description=f"{as_lines(path.name)} as {dataset}", completed=sum(rows.values()))
+            what = f"{as_lines(path.name)} as {dataset}"
+            bar.update(task, description=what, completed=sum(rows.values()))
 
-        report = load_files(
-            warehouse,
-            paths,
-            sources=read_sources(places.sources),
-            marketplaces=read_marketplaces(places.marketplaces),
-            now=_now(),
-            progress=show,
-        )
+        with _while_querying(warehouse, lambda percent: bar.update(task, description=f"{what}, {percent:.0f} %")):
+            report = load_files(
+                warehouse,
+                paths,
+                sources=read_sources(places.sources),
+                marketplaces=read_marketplaces(places.marketplaces),
+                now=_now(),
+                progress=show,
+            )
     for refusal in report.refusals:
         _complain(f"{refusal.path}: {refusal.reason}")
         warehouse.failures.append(f"{refusal.path}: {refusal.reason}")
@@ -333,6 +337,29 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
     }
     show_load(console, report, _quarantined(warehouse, report.load_id))
     return report
+
+
+@contextmanager
+def _while_querying(warehouse: "Warehouse", show: Callable[[float], object]) -> Generator[None]:
+    """Within, tell several times a second how far the engine is with a long statement, in per cent."""
+    from threading import Event, Thread
+
+    warehouse.con.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
+    is_over = Event()
+
+    def look() -> None:
+        while not is_over.wait(0.3):
+            percent = warehouse.con.query_progress()
+            if percent >= 0:
+                show(percent)
+
+    watching = Thread(target=look, daemon=True)
+    watching.start()
+    try:
+        yield
+    finally:
+        is_over.set()
+        watching.join()
 
 
 def _quarantined(warehouse: "Warehouse", load_id: int) -> list[dict[str, Any]]:
@@ -629,7 +656,15 @@ def main() -> None:
     try:
         cli(prog_name="csba")
     except Exception as error:
-        if not isinstance(error, _mistakes()):
+        import duckdb
+
+        if isinstance(error, duckdb.OutOfMemoryException):
+            reason = str(error).splitlines()[0]
+            _complain(
+                f"{settings().memory / 10**9:,.1f} GB of memory are too little; set CSBA_MEMORY higher ({reason})"
+            )
+        elif isinstance(error, _mistakes()):
+            _complain(str(error))
+        else:
             raise
-        _complain(str(error))
         sys.exit(UNUSABLE)

@@ -27,7 +27,7 @@ LONGEST_VALUE = 80
 """Characters of a refused value that are kept beside its row, and shown."""
 
 Progress = Callable[[Path, str, int, int], None]
-"""Called with the file, its dataset, the rows of it that are kept or accounted for otherwise, and all its rows."""
+"""Called with a file, its dataset, the rows of it that are accounted for, and all its rows (0: not read yet)."""
 
 
 @dataclass(frozen=True)
@@ -204,6 +204,7 @@ class _Attempt:
 
     def run(self) -> FileLoad:
         staging = self.staging
+        self.this.progress(self.path, self.dataset.name, 0, 0)
         try:
             staging.run(lambda rows: self.this.progress(self.path, self.dataset.name, 0, rows))
             (file_id,) = self.con.execute("select coalesce(max(file_id), 0) + 1 from audit.files").fetchall()[0]

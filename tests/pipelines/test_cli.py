@@ -4,6 +4,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
+import duckdb
 import pytest
 from click.testing import CliRunner
 from house import DATA, opened, row, write_csv
@@ -299,3 +300,16 @@ def test_what_does_not_fit_into_memory_is_said(csba: Csba, tmp_path: Path, monke
     monkeypatch.setenv("CSBA_MEMORY", "1GB")
     _, out, _ = csba("load", month(tmp_path / "files"))
     assert f"Beyond 1.0 GB of memory (CSBA_MEMORY) up to 3.2 GB went to {tmp_path / 'home' / 'spill'}" in out
+
+
+def test_too_little_memory_is_told_in_a_sentence(csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def load(*_: object, **__: object) -> None:
+        raise duckdb.OutOfMemoryException("Out of Memory Error: could not allocate\nmore words")
+
+    monkeypatch.setattr("assets.raw.loading.load", load)
+    monkeypatch.setenv("CSBA_MEMORY", "1GB")
+    code, _, complaint = csba("load", month(tmp_path / "files"))
+    assert (code, complaint) == (
+        2,
+        "csba: 1.0 GB of memory are too little; set CSBA_MEMORY higher (Out of Memory Error: could not allocate)\n",
+    )

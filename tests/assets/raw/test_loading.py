@@ -169,7 +169,7 @@ def test_row_numbers_are_those_of_the_file_beyond_a_chunk(home, raw, monkeypatch
         for n in range(1, 41)
     ]
     home.load_file("order_items.csv", rows, progress=lambda path, name, done, of: seen.append((name, done, of)))
-    assert seen == [("order_items", 0, 40), ("order_items", 40, 40)]
+    assert seen == [("order_items", 0, 0), ("order_items", 0, 40), ("order_items", 40, 40)]
     assert home.rows("select row_number from raw.order_items where order_id <> row_number::varchar") == []
     assert home.quarantine() == [
         (n, "asin", "required", None) if n % 15 == 0 else (n, "quantity", "at least 1", "0") for n in range(5, 41, 5)
