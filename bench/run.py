@@ -11,7 +11,7 @@ and are noisy: the ratios are what is worth quoting. The rows:
     again    load and run with nothing new     against the first load, and against the run
     late     rows of one per cent of sellers   for a closed month, against loading and running the month
     beside   a month beside twelve loaded      against the month alone
-    fixed    what any command costs            in seconds
+    fixed    what any command costs            in seconds; no row makes PDFs
 """
 
 import argparse
