@@ -7,29 +7,14 @@
 -- check: contacts received = all outcomes | difference = 0
 
 with noted as (
-    select file_id, row_number, order_id, order_item_id, contacted_at
+    select order_id, order_item_id, contacted_at
     from in_force.contacts
     where contacted_at >= $first_instant and contacted_at < $last_instant
-),
-made as (
-    select contact.file_id, contact.row_number, contact.marketplace_id, contact.period
-    from core.contacts as contact
-    join scope
-        on scope.period = contact.period
-        and scope.marketplace_id = contact.marketplace_id
-),
-missing as (
-    -- rows that core.contacts does not have in scope: those of the months before and after, or lost ones
-    select noted.*
-    from noted
-    anti join made
-        on made.file_id = noted.file_id
-        and made.row_number = noted.row_number
 ),
 items as (
     select order_id, order_item_id, marketplace_id, coverage
     from core.coverage
-    where order_id in (select order_id from missing)
+    where order_id in (select order_id from noted)
 ),
 orders as (
     select
@@ -38,30 +23,23 @@ orders as (
     from items
     group by order_id
 ),
-belonging as (
-    -- each raw row once: where core.contacts has it, else where it belongs
-    select distinct made.period, made.marketplace_id, noted.file_id, noted.row_number
+contacts as (
+    select coalesce(item.marketplace_id, 'unknown') as marketplace_id, noted.contacted_at
     from noted
-    join made
-        on made.file_id = noted.file_id
-        and made.row_number = noted.row_number
-    union all
-    select scope.period, scope.marketplace_id, missing.file_id, missing.row_number
-    from missing
     left join orders
-        on orders.order_id = missing.order_id
+        on orders.order_id = noted.order_id
     left join items as item
-        on item.order_id = missing.order_id
-        and item.order_item_id = coalesce(missing.order_item_id, orders.order_item_id)
-    join scope
-        on scope.marketplace_id = coalesce(item.marketplace_id, 'unknown')
-        and scope.starts_at <= missing.contacted_at
-        and missing.contacted_at < scope.ends_at
+        on item.order_id = noted.order_id
+        and item.order_item_id = coalesce(noted.order_item_id, orders.order_item_id)
 ),
 received as (
-    select marketplace_id, period, count(*) as contacts
-    from belonging
-    group by marketplace_id, period
+    select scope.marketplace_id, scope.period, count(*) as contacts
+    from contacts
+    join scope
+        on scope.marketplace_id = contacts.marketplace_id
+        and scope.starts_at <= contacts.contacted_at
+        and contacts.contacted_at < scope.ends_at
+    group by all
 ),
 outcomes as (
     select

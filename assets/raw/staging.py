@@ -3,7 +3,7 @@
 A file is read once. One statement reads its text, maps and types it, and holds each row against the dataset's contract
 as far as SQL can tell (`contracts.py`): a row that passes is good, and is never looked at again. Any other is in doubt;
 it keeps its text, and is looked at closely: what the source says of it, what of it cannot be read exactly, and what the
-contract itself says. That way the work on a good row is a few nanoseconds a value, and on a bad one whatever it needs.
+contract itself says.
 
 Temporary tables: `staged`, a row for each of the file in its order (`rowid + 1` is its number); `doubtful`, those in
 doubt; `refusals`, those refused, with the first column at fault.
