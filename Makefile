@@ -3,6 +3,7 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
 READY := .venv/ready
+LOCKED := --universal --generate-hashes --no-emit-index-url --no-header
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
@@ -25,6 +26,7 @@ prove: $(READY)  ## the full proofs, hundreds of worlds and kills; writes docs/p
 	@$(BIN)/python -m pytest -n auto -m prove --proofs docs/proofs.md
 
 bench: $(READY)  ## what is measured, against what: bench/README.md
+	@$(UV) pip install -q --python .venv --require-hashes -r requirements-bench.lock
 	@$(BIN)/python bench/run.py --rows load,month,again,late,fixed --units 500000 --rounds 3 --out bench/RESULTS.md
 
 dagster: $(READY)  ## Dagster's page, on CSBA_HOME
@@ -36,7 +38,8 @@ sample: $(READY)  ## make data/sample anew
 	@$(BIN)/csba generate --out data/sample
 
 lock: $(READY)  ## after a change of pyproject.toml
-	@$(UV) pip compile -q pyproject.toml --group dev --extra archive --universal --generate-hashes --no-emit-index-url --no-header -o requirements.lock
+	@$(UV) pip compile -q pyproject.toml --group dev --extra archive $(LOCKED) -o requirements.lock
+	@$(UV) pip compile -q --group bench --constraints requirements.lock $(LOCKED) -o requirements-bench.lock
 
 $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@echo "setting up .venv (once)"

@@ -8,6 +8,7 @@ and are noisy: the ratios are what is worth quoting. The rows:
 
     load     csba load                         against `create table as from read_csv` of the same files (by_hand.py)
     month    csba run --tables-only            against the month billed by hand-written SQL, to the same fee lines
+    peers    load and run together             against a pandas script and a Polars script, to the same fee lines
     again    load and run with nothing new     against the first load, and against the run
     late     rows of one per cent of sellers   for a closed month, against loading and running the month
     beside   a month beside twelve loaded      against the month alone
@@ -150,6 +151,20 @@ class Bench:
             row.add(ours, by_hand)
         return [row]
 
+    def peers(self) -> list[Row]:
+        """Files to fee lines, against scripts that a user might write instead; how many times as fast."""
+        rows = [Row(f"{name} script / load and run of a month", "≥ 4") for name in ("pandas", "Polars")]
+        for _ in range(self.rounds):
+            home = self.fresh("home")
+            load = timed([*CSBA, "load", self.world()], CSBA_HOME=home)
+            run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
+            ours = Timed(load.seconds + run.seconds, max(load.memory, run.memory), "")
+            for row, script in zip(rows, ("with_pandas.py", "with_polars.py"), strict=True):
+                peer = timed([sys.executable, BENCH / script, self.world(), MONTH])
+                same_lines(home, peer.output)
+                row.add(ours, peer, peer.seconds / ours.seconds)
+        return rows
+
     def again(self) -> list[Row]:
         """A second load and a second run, of nothing new."""
         second_load = Row("second load of untouched files / first", "≤ 5 %", "%")
@@ -287,7 +302,7 @@ def machine() -> str:
 def main() -> None:
     """Measure, print and write down."""
     every: dict[str, Callable[[Bench], list[Row]]] = {
-        name: getattr(Bench, name) for name in ("load", "month", "again", "late", "beside", "fixed")
+        name: getattr(Bench, name) for name in ("load", "month", "peers", "again", "late", "beside", "fixed")
     }
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     arguments.add_argument("--rows", default=",".join(every))

@@ -4,6 +4,7 @@ Exit codes: 0 done (quarantined rows are counted, not an error); 1 a check faile
 unusable input or arguments, one refused file among others included. What a command does lives in a module of its own.
 """
 
+import gc
 import sys
 import time
 from collections.abc import Callable, Generator, Mapping, Sequence
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 CHECK_FAILED, UNUSABLE = 1, 2
 REASONS_SHOWN = 20
+OBJECTS_BETWEEN_COLLECTIONS = 100_000
+"""A command makes many objects as it imports, and nearly all of them stay: to look for garbage then is for nothing."""
 
 
 class Periods(click.ParamType):
@@ -653,6 +656,7 @@ def _mistakes() -> tuple[type[Exception], ...]:
 
 def main() -> None:
     """The console script."""
+    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
         cli(prog_name="csba")
     except Exception as error:

@@ -14,6 +14,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from sqlalchemy.pool import QueuePool
 
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import terms_for_a_run
@@ -140,9 +141,10 @@ def run(
 
 @contextmanager
 def _kept_engines() -> Generator[None]:
-    """Within, Dagster's SQLite storages make an engine for each of their files once.
+    """Within, Dagster's SQLite storages make an engine for each of their files once, and keep its connection.
 
-    They make one anew for each of a run's thousand statements, and compile the statement anew for it.
+    They make one anew for each of a run's thousand statements, compile the statement anew for it, connect, and end the
+    write-ahead file as they disconnect.
     """
     kept: dict[str, Any] = {}
     makers = {storage: storage.create_engine for storage in (sqlite_event_log, sqlite_run_storage)}
@@ -150,7 +152,8 @@ def _kept_engines() -> Generator[None]:
     def keeping(make: Callable[..., Any]) -> Callable[..., Any]:
         def engine(url: str, **options: Any) -> Any:
             if url not in kept:
-                kept[url] = make(url, **options)
+                kept[url] = make(url, **options | {"poolclass": QueuePool})
+                kept[url].dispose = lambda: None
             return kept[url]
 
         return engine
@@ -163,7 +166,7 @@ def _kept_engines() -> Generator[None]:
         for storage, make in makers.items():
             setattr(storage, "create_engine", make)  # noqa: B010
         for engine in kept.values():
-            engine.dispose()
+            engine.pool.dispose()
 
 
 def _run_once(

@@ -103,7 +103,7 @@ def _named(content: bytes, family: str, weight: int) -> bytes:
         called = (family, style, plain + style, f"{family} {style}", f"{plain}-{style}")
         for number, text in zip((1, 2, 3, 4, 6), called, strict=True):
             names.setName(text, number, 3, 1, 0x409)
-        font.save(out)
+        font.save(out, reorderTables=None)
     return out.getvalue()
 
 

@@ -136,8 +136,7 @@ suspect_orders as (
     select hash(order_id) as order_hash
     from placed
     group by order_hash
-    having min(purchased_at) <> max(purchased_at)
-        or min(hash(seller_id, marketplace_id)) <> max(hash(seller_id, marketplace_id))
+    having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at))
     union
     select hash(order_id)
     from core.order_items
