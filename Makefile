@@ -3,6 +3,7 @@ PYTHON ?= python3
 UV := .uv/bin/uv
 BIN := .venv/bin
 READY := .venv/ready
+PEERS := .venv-bench/ready
 LOCKED := --universal --generate-hashes --no-emit-index-url --no-header
 export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
@@ -25,8 +26,7 @@ lint: $(READY)  ## style, types, layers
 prove: $(READY)  ## the full proofs, hundreds of worlds and kills; writes docs/proofs.md
 	@$(BIN)/python -m pytest -n auto -m prove --proofs docs/proofs.md
 
-bench: $(READY)  ## what is measured, against what: bench/README.md
-	@$(UV) pip install -q --python .venv --require-hashes -r requirements-bench.lock
+bench: $(READY) $(PEERS)  ## what is measured, against what: bench/README.md
 	@$(BIN)/python bench/run.py --rows load,month,again,late,fixed --units 500000 --rounds 3 --out bench/RESULTS.md
 
 dagster: $(READY)  ## Dagster's page, on CSBA_HOME
@@ -47,4 +47,10 @@ $(READY): requirements.lock requirements-uv.lock pyproject.toml
 	@test -x $(BIN)/python || $(UV) venv -q --python $(PYTHON) .venv
 	@$(UV) pip sync -q --python .venv --compile-bytecode --require-hashes requirements.lock
 	@$(UV) pip install -q --python .venv --no-deps --no-build-isolation -e .
+	@touch $@
+
+# Pandas and the plots live apart: beside pandas other libraries behave otherwise.
+$(PEERS): $(READY) requirements-bench.lock
+	@test -x .venv-bench/bin/python || $(UV) venv -q --python $(PYTHON) .venv-bench
+	@$(UV) pip sync -q --python .venv-bench --compile-bytecode --require-hashes requirements-bench.lock
 	@touch $@

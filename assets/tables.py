@@ -15,8 +15,9 @@ feeds DuckDB's comments, Dagster's metadata and the checks:
 An entry goes on over lines indented by three spaces or more. A table whose key has a period is replaced period by
 period, any other as a whole; its checks look at the scope alone. In a query `scope` holds the marketplaces and periods
 that are being made (rows of core.calendar); `$first_instant` and `$last_instant` enclose them, `$quarter_instant`
-begins the earliest of their quarters, so that old rows need not be read. Books are what a closed period keeps for good:
-for them `scope` has the open periods only.
+begins the earliest of their quarters, so that old rows need not be read; for the same end `reached.order_items` and
+`reached.coverage` stand for core's, and need not hold what the scope cannot touch. Books are what a closed period keeps
+for good: for them `scope` has the open periods only.
 
 Does not belong here: what any table means.
 """
@@ -33,12 +34,15 @@ from typing import Any
 import duckdb
 
 from assets.as_made import WHOLE, is_as_made, note_made, version_of
+from assets.reach import show_reached_coverage, show_reached_items
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists
 
 FOLDER = Path(__file__).parent
 SCHEMAS = ("core", "billing", "audit")
 CALENDAR = "core.calendar"
 """Whose rows the scope is made of; every table is made, or checked, for a scope."""
+STANDS_FOR = {"in_force": "raw", "reached": "core"}
+"""Schemas of queries that hold some of another's rows."""
 UNKNOWN = "unknown"
 """The marketplace of rows that have none; its periods are months in UTC (domain.md, "Units")."""
 
@@ -276,8 +280,9 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) ->
     if not warehouse.makes_anew and is_as_made(con, own, made, version):
         counts = {table.full_name: _count(con, table) for table in step}
     else:
+        is_narrow = _is_narrow(warehouse, step)
         with warehouse.transaction():
-            counts = replace_and_check(warehouse, step)
+            counts = replace_and_check(warehouse, step, is_narrow=is_narrow)
             note_made(con, own, made, version)
     latest = warehouse.latest_load()
     for table in step:
@@ -300,12 +305,27 @@ def _everything_read(step: Sequence[Table]) -> set[str]:
     return found - {table.full_name for table in step}
 
 
-def replace_and_check(warehouse: Warehouse, step: Sequence[Table]) -> dict[str, int]:
+def _is_narrow(warehouse: Warehouse, step: Sequence[Table]) -> bool:
+    """Whether what is `reached` has fewer rows than core (`reach.py`); found once for a scope and a load."""
+    if not any("reached." in table.query for table in step):
+        return False
+    scope = warehouse.con.execute("select period, marketplace_id from scope").fetchall()
+    key = (warehouse.latest_load(), *scope)
+    if warehouse.reached is None or warehouse.reached[0] != key:
+        warehouse.reached = key, show_reached_items(warehouse.con)
+    is_narrow = warehouse.reached[1]
+    if is_narrow and any("reached.coverage" in table.query for table in step):
+        show_reached_coverage(warehouse.con, tables()["core.coverage"].query)
+    return is_narrow
+
+
+def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow: bool = False) -> dict[str, int]:
     """Within a transaction: replace what is in scope, whatever it is, and check it; the tables exist.
 
-    Returns the rows of each. Raises `ChecksFailedError`, which must end the transaction.
+    `is_narrow` says whether `reached` has fewer rows than core. Returns the rows of each. Raises `ChecksFailedError`,
+    which must end the transaction.
     """
-    counts = {table.full_name: _replace(warehouse.con, table) for table in step}
+    counts = {table.full_name: _replace(warehouse.con, table, is_narrow) for table in step}
     failures = [failure for table in step for check in table.checks for failure in _failures(warehouse, check)]
     if failures:
         raise ChecksFailedError(failures)
@@ -327,16 +347,21 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         con.execute(f"create or replace view {table.full_name} as {table.query}")
         comment_on(con, "view", table.full_name, table.description, table.columns)
     elif not exists(con, table.full_name):
-        described = con.execute(f"describe {table.query}", _parameters(con, table)).fetchall()
+        described = con.execute(f"describe {_executable(table)}", _parameters(con, table)).fetchall()
         con.execute(f"create table {table.full_name} ({columns_to_make({row[0]: row[1] for row in described})})")
         comment_on(con, "table", table.full_name, table.description, table.columns)
 
 
-def _replace(con: duckdb.DuckDBPyConnection, table: Table) -> int:
+def _executable(table: Table, is_narrow: bool = False) -> str:
+    """Its query, with core's tables for those `reached`, or with what stands for them."""
+    return table.query.replace("reached.", "reached_" if is_narrow else "core.")
+
+
+def _replace(con: duckdb.DuckDBPyConnection, table: Table, is_narrow: bool) -> int:
     if table.is_view:
         return 0
     con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
-    con.execute(f"insert into {table.full_name} by name {table.query}", _parameters(con, table))
+    con.execute(f"insert into {table.full_name} by name {_executable(table, is_narrow)}", _parameters(con, table))
     return _count(con, table)
 
 
@@ -405,4 +430,4 @@ def _named_in(tree: dict[str, Any]) -> frozenset[str]:
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
-    return frozenset(f"{'raw' if schema == 'in_force' else schema}.{name}" for schema, name in found if schema)
+    return frozenset(f"{STANDS_FOR.get(schema, schema)}.{name}" for schema, name in found if schema)

@@ -89,6 +89,8 @@ class Warehouse:
     """Table → periods and marketplaces that this run has made, without a failed check, and the load that was known."""
     terms_used: dict[str, str] = field(default_factory=dict)
     """Marketplace → hash of the terms file that this run has read into core.terms."""
+    reached: tuple[tuple[Any, ...], bool] | None = None
+    """The load and the scope for which `reached` was made last, and whether it has fewer rows than core."""
     makes_anew: bool = False
     """Whether tables are made even if they would come out as they are."""
     failures: list[str] = field(default_factory=list)

@@ -11,8 +11,10 @@ peak that is shown is the kernel's for the whole process. Writes a table in Mark
 """
 
 import argparse
+import json
 import re
 import shutil
+import subprocess
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -21,9 +23,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import duckdb
-import matplotlib
-from matplotlib import pyplot
-from run import CSBA, MONTH, Timed, machine, timed
+from run import BENCH, CSBA, MONTH, PEERS, Timed, machine, timed
 
 PART = 10_000_000
 """Order items of a world that is written as it is."""
@@ -36,8 +36,6 @@ LETTERED = ("shipment_id", "contact_id", "return_id")
 """Ids that begin with a letter, after which a part's number is put."""
 WHOLE = ("load", "run")
 """The two commands; the other stages are parts of the second."""
-SHOWN = 5
-"""Stages that the plot shows beside the two: those that take the longest."""
 
 
 @dataclass
@@ -67,19 +65,13 @@ class Size:
         return self.stage(name).seconds / self.items * 1e6
 
 
-def parts(world: Path, number: int, out: Path) -> Iterator[Path]:
-    """The files of a world, `number` times over; whoever takes the next has done with the one before."""
-    for part in range(number):
-        for path in sorted(world.glob("*.csv")):
-            if MONTH not in path.name:
-                if part == 0:
-                    yield path
-                continue
-            if part == 0:
-                yield path
-                continue
-            renamed = out / f"{path.stem}_{part}.csv"
-            with duckdb.connect() as con:
+def parts(world: Path, number: int, out: Path) -> Iterator[list[Path]]:
+    """The files of a world, `number` times over; those of a part are gone when the next is asked for."""
+    yield sorted(world.glob("*.csv"))
+    for part in range(1, number):
+        renamed = [out / f"{path.stem}_{part}.csv" for path in sorted(world.glob(f"*{MONTH}.csv"))]
+        with duckdb.connect() as con:
+            for path, to in zip(sorted(world.glob(f"*{MONTH}.csv")), renamed, strict=True):
                 rows = f"read_csv('{path}', all_varchar = true)"
                 names = [row[0] for row in con.execute(f"describe from {rows}").fetchall()]
                 ids = {
@@ -88,9 +80,10 @@ def parts(world: Path, number: int, out: Path) -> Iterator[Path]:
                     **{name: f"{name}[1] || '{part}' || {name}[2:]" for name in LETTERED},
                 }
                 replaced = ", ".join(f"{ids[name]} as {name}" for name in names if name in ids)
-                con.execute(f"copy (select * replace ({replaced}) from {rows}) to '{renamed}'")
-            yield renamed
-            renamed.unlink()
+                con.execute(f"copy (select * replace ({replaced}) from {rows}) to '{to}'")
+        yield renamed
+        for path in renamed:
+            path.unlink()
 
 
 def measure(items: int, sellers: int, memory: float, folder: Path) -> Size:
@@ -104,7 +97,7 @@ def measure(items: int, sellers: int, memory: float, folder: Path) -> Size:
         shutil.rmtree(place, ignore_errors=True)
     renamed.mkdir()
     limits = {"CSBA_HOME": str(home), "CSBA_MEMORY": f"{memory - INTERPRETER:.1f}GB"}
-    loads = [timed([*CSBA, "load", path], **limits) for path in parts(world, round(items / part), renamed)]
+    loads = [timed([*CSBA, "load", *paths], **limits) for paths in parts(world, round(items / part), renamed)]
     run = timed([*CSBA, "run", MONTH, "--tables-only", "--profile"], **limits)
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
         query = "select (select count(*) from raw.{}) as n"
@@ -163,28 +156,6 @@ def in_markdown(sizes: Sequence[Size], memory: float) -> str:
     return "\n".join(lines) + "\n"
 
 
-def plot(sizes: Sequence[Size], memory: float, out: Path) -> None:
-    """Cost of a row and peak memory, by size."""
-    matplotlib.use("svg")
-    matplotlib.rcParams["svg.hashsalt"] = "scale"
-    figure, (cost, peak) = pyplot.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
-    inner = [stage for stage in sizes[-1].stages if stage.name not in WHOLE]
-    longest = [stage.name for stage in sorted(inner, key=lambda stage: -stage.seconds)[:SHOWN]]
-    items = [size.items for size in sizes]
-    for name in (*WHOLE, *longest):
-        style = "o-" if name in WHOLE else "o--"
-        cost.plot(items, [size.cost(name) for size in sizes], style, label=name)
-    for name in WHOLE:
-        peak.plot(items, [size.stage(name).memory / 1000 for size in sizes], "o-", label=name)
-    peak.axhline(memory, color="grey", linestyle=":", label="limit")
-    for axes, title in ((cost, "microseconds an order item"), (peak, "peak memory of the process, GB")):
-        axes.set(xscale="log", xlabel="order items of the month", title=title)
-        axes.set_ylim(bottom=0)
-        axes.grid(alpha=0.3)
-        axes.legend(fontsize="small")
-    figure.savefig(out, metadata={"Date": None})
-
-
 def main() -> None:
     """Measure each size, and write the table and the plot."""
     arguments = argparse.ArgumentParser(description=__doc__.splitlines()[0])
@@ -204,7 +175,11 @@ def main() -> None:
             sizes.append(measure(items, given.sellers, given.memory, folder))
             print(in_markdown(sizes, given.memory), flush=True)
     given.out.write_text(in_markdown(sizes, given.memory), encoding="utf-8")
-    plot(sizes, given.memory, given.out.with_name("scale.svg"))
+    stages = {
+        size.items: {stage.name: [size.cost(stage.name), stage.memory] for stage in size.stages} for size in sizes
+    }
+    plot = [PEERS, BENCH / "plot.py", given.out.with_name("scale.svg")]
+    subprocess.run(plot, input=json.dumps({"limit": given.memory, "stages": stages}), text=True, check=True)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,6 @@
 """The pipeline against the reference, on generated worlds: every unit, contact and line, to the unit and the cent."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -8,6 +9,7 @@ from reference import CONTACT_OUTCOMES, UNIT_OUTCOMES, Books
 from reference import bill as bill_by_hand
 from worlds import World, shuffled, world
 
+from assets import reach
 from assets.warehouse import Warehouse
 
 A_FEW = range(12)
@@ -35,6 +37,27 @@ def test_a_world_is_billed_as_the_reference_says(seed: int, tmp_path: Path) -> N
 @pytest.mark.parametrize("seed", MANY)
 def test_many_worlds_are_billed_as_the_reference_says(seed: int, tmp_path: Path) -> None:
     assert_billed_as_the_reference_says(world(seed), tmp_path)
+
+
+@pytest.mark.parametrize("seed", A_FEW)
+def test_it_does_not_matter_which_items_are_near(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with_few_items_near(monkeypatch)
+    assert_billed_as_the_reference_says(world(seed), tmp_path)
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize("seed", MANY[:60])
+def test_it_does_not_matter_in_many_worlds_which_items_are_near(
+    seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with_few_items_near(monkeypatch)
+    assert_billed_as_the_reference_says(world(seed), tmp_path)
+
+
+def with_few_items_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Only items of the month itself are near, and the others are looked up in any case."""
+    monkeypatch.setattr(reach, "NEAR", timedelta())
+    monkeypatch.setattr(reach, "WORTH_IT", 0)
 
 
 @pytest.mark.parametrize("seed", [seed for seed in A_FEW if world(seed).is_order_free][:4])

@@ -13,7 +13,7 @@ with noted as (
 ),
 items as (
     select order_id, order_item_id, marketplace_id, coverage
-    from core.coverage
+    from reached.coverage
     where order_id in (select order_id from noted)
 ),
 orders as (

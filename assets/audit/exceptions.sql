@@ -81,9 +81,8 @@ shipped_earlier as (
     -- lines of the period's items that left before it
     select order_id, order_item_id, shipped_at, quantity
     from in_force.shipments
-    where shipped_at < (select max(starts_at) from scope)
-        and not coalesce(is_void, false)
-        and (order_id, order_item_id) in (select (order_id, order_item_id) from units)
+    where if(is_void, false, shipped_at < (select max(starts_at) from scope))
+        and hash(order_item_id) in (select hash(order_item_id) from units)
 ),
 suspect_items as (
     -- found by a hash, as whole numbers are added up faster than texts: one item too many is no harm, it is looked at
@@ -140,8 +139,8 @@ suspect_orders as (
     union
     select hash(order_id)
     from core.order_items
-    where (purchased_at < $first_instant or purchased_at >= $last_instant)
-        and order_id in (select order_id from placed)
+    where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
+        and hash(order_id) in (select hash(order_id) from placed)
 ),
 disagreeing_orders as (
     select
@@ -182,7 +181,8 @@ contact_disagrees as (
     join in_force.contacts as said
         on said.file_id = about.file_id
         and said.row_number = about.row_number
-    where about.seller_id is not null
+    where said.contacted_at >= $first_instant and said.contacted_at < $last_instant
+        and about.seller_id is not null
         and (said.seller_id <> about.seller_id or said.marketplace_id <> about.marketplace_id)
 ),
 no_returns_loaded as (

@@ -10,7 +10,7 @@ with shipments as (
     select
         coalesce(item.marketplace_id, 'unknown') as marketplace_id, shipment.shipped_at, shipment.quantity
     from in_force.shipments as shipment
-    left join in_force.order_items as item
+    left join reached.order_items as item
         on item.order_id = shipment.order_id
         and item.order_item_id = shipment.order_item_id
     where shipment.shipped_at >= $first_instant and shipment.shipped_at < $last_instant

@@ -20,7 +20,7 @@ with noted as (
 items as (
     -- of the orders that are named
     select order_id, order_item_id, marketplace_id, seller_id, purchased_at, coverage
-    from core.coverage
+    from reached.coverage
     where order_id in (select order_id from noted)
 ),
 first_items as (

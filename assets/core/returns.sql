@@ -13,7 +13,7 @@ with noted as (
 items as (
     -- of the orders that are named
     select order_id, order_item_id, marketplace_id, seller_id
-    from core.coverage
+    from reached.coverage
     where order_id in (select order_id from noted)
         and coverage = 'covered'
 )

@@ -36,7 +36,7 @@ lines as (
         end as outcome,
         shipped.file_id, shipped.row_number
     from shipped
-    left join core.coverage as item
+    left join reached.coverage as item
         on item.order_id = shipped.order_id
         and item.order_item_id = shipped.order_item_id
 )

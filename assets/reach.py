@@ -1,0 +1,67 @@
+"""Which order items a scope can touch, so that the items of past years are not read for a month.
+
+The queries of a month look up the items of what was shipped, asked and returned in it. Nearly all of them were ordered
+in the month or shortly before: those are read by their time, which DuckDB finds without reading the others. The rest is
+found once a run, by what the month names and what was not among them. A query that reads `reached.order_items` or
+`reached.coverage` sees core's rows of both; where most items are near anyway, it sees core's tables as they are.
+
+Does not belong here: what is done with the items.
+"""
+
+from datetime import datetime, timedelta
+
+import duckdb
+
+NEAR = timedelta(days=45)
+"""Before a scope. It decides how much is read, never what comes out."""
+WORTH_IT = 2
+"""So many times as many items as are near must there be; with fewer, to find the rest costs more than it saves."""
+
+
+def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
+    """Make the temporary view `reached_order_items` for `scope` if it is worth it; returns whether it is."""
+    bounds = con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
+    if bounds[0] is None:
+        return False
+    first, last = bounds
+    near = _between("purchased_at", first - NEAR, last)
+    query = f"select count(*) filter ({near}), (select count(*) from raw.order_items) from raw.order_items where {near}"
+    ((items_near, items),) = con.execute(query).fetchall()
+    if items < WORTH_IT * items_near:
+        return False
+    named = " union all ".join(
+        f"select order_id, order_item_id from in_force.{dataset} where {_between(time, first, last)}"
+        for dataset, time in (("shipments", "shipped_at"), ("contacts", "contacted_at"), ("returns", "requested_at"))
+    )
+    # Texts are slow to tell apart: two hashes of 64 bits stand for an id of two parts. What names an order alone may be
+    # about any of its items.
+    con.execute(f"""
+        create or replace temp table orders_named as
+        with named as ({named})
+        select order_id from named where order_id is not null and order_item_id is null
+        union
+        select order_id from (
+            from (select *, hash(order_id) as order_hash, hash(order_item_id) as item_hash from named)
+            where order_item_id is not null
+        )
+        anti join (
+            select hash(order_id) as order_hash, hash(order_item_id) as item_hash from in_force.order_items where {near}
+        ) using (order_hash, item_hash)""")
+    con.execute(f"""
+        create or replace temp table further_items as
+        from core.order_items where not ({near}) and order_id in (from orders_named)""")
+    con.execute(f"""
+        create or replace temp view reached_order_items as
+        from core.order_items where {near} union all from further_items""")
+    return True
+
+
+def show_reached_coverage(con: duckdb.DuckDBPyConnection, coverage: str) -> None:
+    """Make the temporary view `reached_coverage` by the query of core.coverage, once the tables it reads are there."""
+    con.execute(
+        f"create or replace temp view reached_coverage as {coverage.replace('core.order_items', 'reached_order_items')}"
+    )
+
+
+def _between(time: str, first: datetime, last: datetime) -> str:
+    return f"{time} >= timestamp '{first}' and {time} < timestamp '{last}'"
