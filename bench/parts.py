@@ -4,7 +4,8 @@
 
 Prints, for each part, the median seconds of the other way and of the way chosen, and the ratio with its spread. The
 parts: how ids are stored; how versions that are beaten are left out; how times are read; who holds good rows against
-the contract; how the orders of a quarter are counted.
+the contract; how the orders of a quarter are counted, and in how many conditions they are chosen; how a key that comes
+twice, and an order whose items disagree, are found.
 """
 
 import argparse
@@ -68,6 +69,9 @@ class Parts:
             ("reading times: any form / the usual one first", lambda: self.times(any_form=True), self.times),
             ("good rows: held by the contract / passed by SQL", lambda: self.stage(by_contract=True), self.stage),
             ("orders of a quarter: by texts / by number", self.by_texts, self.by_number),
+            ("orders of a quarter: five conditions / one", lambda: self.chosen(FIVE), lambda: self.chosen(ONE)),
+            ("a key that comes twice: by texts / by a hash first", self.twice_by_texts, self.twice_by_hash),
+            ("orders that disagree: by two hashes / by one", lambda: self.disagree(TWO), lambda: self.disagree(ALL)),
         ]
 
     def store(self, how: str) -> None:
@@ -144,6 +148,41 @@ class Parts:
                 on month.marketplace_id = item.marketplace_id
                 and month.starts_at <= item.placed_at and item.placed_at < month.ends_at
             group by all""").fetchall()
+
+    def chosen(self, conditions: str) -> None:
+        """Distinct orders, among the versions in force, that some conditions leave."""
+        self.con.execute(f"""
+            with numbered as (select *, row_number() over (order by period, marketplace_id) as number from month)
+            select month.number, item.seller_id, count(distinct item.order_id)
+            from (from items anti join beaten using (file_id, row_number)) as item
+            join numbered as month on month.marketplace_id = item.marketplace_id
+            where item.placed_at >= timestamp '2026-01-01' and item.placed_at < timestamp '2026-04-01' and {conditions}
+            group by all""").fetchall()
+
+    def twice_by_texts(self) -> None:
+        """Keys of parcels that come twice."""
+        self.con.execute(f"select {KEY}, count(*) from parcels group by {KEY} having count(*) > 1").fetchall()
+
+    def twice_by_hash(self) -> None:
+        """Keys among the rows whose hash comes twice."""
+        self.con.execute(f"""
+            select {KEY}, count(*) from parcels
+            where hash({KEY}) in (select hash({KEY}) as key_hash from parcels group by key_hash having count(*) > 1)
+            group by {KEY} having count(*) > 1""").fetchall()
+
+    def disagree(self, having: str) -> None:
+        """Orders whose items have different times, sellers or marketplaces."""
+        self.con.execute(f"select hash(order_id) from items group by hash(order_id) having {having}").fetchall()
+
+
+FIVE = """item.fulfillment = 'MFN' and item.is_prime = 'false'
+    and month.starts_at <= item.placed_at and item.placed_at < month.ends_at"""
+ONE = """if(item.fulfillment = 'MFN' and item.is_prime = 'false',
+    month.starts_at <= item.placed_at and item.placed_at < month.ends_at, false)"""
+KEY = "shipment_id, order_item_id"
+TWO = """min(placed_at) <> max(placed_at)
+    or min(hash(seller_id, marketplace_id)) <> max(hash(seller_id, marketplace_id))"""
+ALL = "min(hash(seller_id, marketplace_id, placed_at)) <> max(hash(seller_id, marketplace_id, placed_at))"
 
 
 def main() -> None:

@@ -174,6 +174,7 @@ def main() -> None:
         for items in map(int, given.items.split(",")):
             sizes.append(measure(items, given.sellers, given.memory, folder))
             print(in_markdown(sizes, given.memory), flush=True)
+    given.out.parent.mkdir(parents=True, exist_ok=True)
     given.out.write_text(in_markdown(sizes, given.memory), encoding="utf-8")
     stages = {
         size.items: {stage.name: [size.cost(stage.name), stage.memory] for stage in size.stages} for size in sizes

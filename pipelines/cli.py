@@ -7,7 +7,7 @@ unusable input or arguments, one refused file among others included. What a comm
 import gc
 import sys
 import time
-from collections.abc import Callable, Generator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,7 +21,6 @@ from pipelines.printing import as_lines
 
 if TYPE_CHECKING:
     from rich.console import Console
-    from rich.progress import Progress
 
     from assets.core.marketplaces import Marketplace
     from assets.raw.loading import LoadReport
@@ -260,6 +259,7 @@ def check() -> None:
 def generate(out: Path, sellers: int, units: int, months: list[str], seed: int, countries: tuple[str, ...]) -> None:
     """Write a synthetic world of files, at any size."""
     from assets.core.marketplaces import read_marketplaces
+    from pipelines.bars import working_bar
     from pipelines.generating import Market
     from pipelines.generating import generate as write
 
@@ -271,12 +271,7 @@ def generate(out: Path, sellers: int, units: int, months: list[str], seed: int, 
     markets = [
         Market(m.marketplace_id, m.country, m.language, m.time_zone) for m in map(by_country.__getitem__, countries)
     ]
-    with _progress(console) as bar:
-        task = bar.add_task("generating", total=None)
-
-        def show(what: str, done: int, total: int) -> None:
-            bar.update(task, description=what, completed=done, total=total)
-
+    with working_bar(console, "generating") as show:
         try:
             paths = write(out, markets=markets, sellers=sellers, units=units, months=months, seed=seed, progress=show)
         except ValueError as error:
@@ -306,28 +301,18 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
     from assets.core.marketplaces import read_marketplaces
     from assets.raw.loading import load as load_files
     from assets.raw.sources import read_sources
+    from pipelines.bars import loading_bar
     from pipelines.summary import show_load
 
-    with _progress(console) as bar:
-        task = bar.add_task("reading", total=None)
-        rows: dict[tuple[Path, str], int] = {}
-        what = "reading"
-
-        def show(path: Path, dataset: str, done: int, _total: int) -> None:
-            nonlocal what
-            rows[path, dataset] = done
-            what = f"{as_lines(path.name)} as {dataset}"
-            bar.update(task, description=what, completed=sum(rows.values()))
-
-        with _while_querying(warehouse, lambda percent: bar.update(task, description=f"{what}, {percent:.0f} %")):
-            report = load_files(
-                warehouse,
-                paths,
-                sources=read_sources(places.sources),
-                marketplaces=read_marketplaces(places.marketplaces),
-                now=_now(),
-                progress=show,
-            )
+    with loading_bar(console, warehouse) as show:
+        report = load_files(
+            warehouse,
+            paths,
+            sources=read_sources(places.sources),
+            marketplaces=read_marketplaces(places.marketplaces),
+            now=_now(),
+            progress=show,
+        )
     for refusal in report.refusals:
         _complain(f"{refusal.path}: {refusal.reason}")
         warehouse.failures.append(f"{refusal.path}: {refusal.reason}")
@@ -340,29 +325,6 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
     }
     show_load(console, report, _quarantined(warehouse, report.load_id))
     return report
-
-
-@contextmanager
-def _while_querying(warehouse: "Warehouse", show: Callable[[float], object]) -> Generator[None]:
-    """Within, tell several times a second how far the engine is with a long statement, in per cent."""
-    from threading import Event, Thread
-
-    warehouse.con.execute("set enable_progress_bar = true; set enable_progress_bar_print = false")
-    is_over = Event()
-
-    def look() -> None:
-        while not is_over.wait(0.3):
-            percent = warehouse.con.query_progress()
-            if percent >= 0:
-                show(percent)
-
-    watching = Thread(target=look, daemon=True)
-    watching.start()
-    try:
-        yield
-    finally:
-        is_over.set()
-        watching.join()
 
 
 def _quarantined(warehouse: "Warehouse", load_id: int) -> list[dict[str, Any]]:
@@ -447,19 +409,11 @@ def _bring_up_to_date(
 ) -> "RunReport":
     from contextlib import nullcontext
 
+    from pipelines.bars import running_bar
     from pipelines.running import PeriodError
     from pipelines.running import run as run_periods
 
-    with _progress(console) as bar, profile.watching() if profile else nullcontext():
-        task = bar.add_task(_shown(periods), total=None)
-
-        _show_statements(warehouse, bar)
-
-        def show(period: str, step: str, done: int, total: int) -> None:
-            everything = total * len(periods)
-            completed = periods.index(period) * total + done
-            bar.update(task, description=f"{period} {step.replace('__', '.')}", completed=completed, total=everything)
-
+    with running_bar(console, warehouse, periods) as show, profile.watching() if profile else nullcontext():
         try:
             return run_periods(
                 warehouse,
@@ -487,6 +441,7 @@ def _close(
     yes: bool,
 ) -> int:
     from assets.core.terms import terms_for_a_run
+    from pipelines.bars import closing_bar
     from pipelines.closing import CloseError, close, preview, to_close
     from pipelines.press import press_of
     from pipelines.summary import show_close, show_preview, show_run
@@ -522,8 +477,7 @@ def _close(
         console.print("Nothing was closed.")
         return 0
     cards, _ = terms_for_a_run(warehouse.con, places.terms, listed)
-    with _progress(console) as bar:
-        _show_statements(warehouse, bar)
+    with closing_bar(console, warehouse):
         close(
             warehouse,
             places,
@@ -538,16 +492,6 @@ def _close(
     console.print(f"The final statements lie in {places.statements / period}", soft_wrap=True)
     console.print(f"The close report lies in {places.close_reports / period}", soft_wrap=True)
     return 0
-
-
-def _show_statements(warehouse: "Warehouse", bar: "Progress") -> None:
-    """Let the bar tell of statements while they are made."""
-    task = bar.add_task("statements", total=None, visible=False)
-
-    def show(done: int, total: int) -> None:
-        bar.update(task, completed=done, total=total, visible=done < total)
-
-    warehouse.on_statements = show
 
 
 @contextmanager
@@ -578,38 +522,6 @@ def _console() -> "Console":
     from rich.console import Console
 
     return Console(highlight=False)
-
-
-@contextmanager
-def _progress(console: "Console") -> Generator["Progress"]:
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        ProgressColumn,
-        Task,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-    from rich.text import Text
-
-    class Rate(ProgressColumn):
-        """Rows, or whatever is counted, per second."""
-
-        def render(self, task: Task) -> Text:
-            return Text(f"{task.speed:,.0f}/s" if task.speed else "")
-
-    columns = (
-        TextColumn("{task.description}", markup=False),
-        BarColumn(),
-        MofNCompleteColumn(),
-        Rate(),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(compact=True),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        yield bar
 
 
 def _listed(places: Settings, wanted: Sequence[str]) -> "Mapping[str, Marketplace]":

@@ -16,9 +16,10 @@ from assets.tables import create, set_scope, step_of
 from assets.warehouse import Warehouse
 from pipelines.closing import CloseError, close, to_close
 from pipelines.press import press_of
+from pipelines.unchanged import Pages
 from reports.close_report import report_page, write_close_reports
 from reports.pdf import PdfError
-from reports.statement import write_statements
+from reports.statement import found_in, statements_of, write_statements
 
 STATEMENTS = dg.AssetKey(["reports", "statements"])
 CLOSE_REPORTS = dg.AssetKey(["reports", "close_reports"])
@@ -61,16 +62,21 @@ def reports_statements(
     settings: dg.ResourceParam[Settings],
     selection: Selection,
 ) -> dg.MaterializeResult:
-    """Write the draft statements of a period anew."""
-    period = context.partition_key
-    scope = _in_scope(context, warehouse, settings, selection)
+    """Write the draft statements of a period anew, of marketplaces where anything has changed."""
+    period, press = context.partition_key, press_of(settings)
+    pages = Pages(warehouse, "reports.statements", press.label)
+    places = {
+        pair: statements_of(settings.statements, *pair) for pair in _in_scope(context, warehouse, settings, selection)
+    }
+    changed = [pair for pair, place in places.items() if not pages.are_as_made(pair, place)]
     try:
-        written = write_statements(
-            warehouse.con, scope, settings.statements, press_of(settings), warehouse.on_statements
-        )
+        written = write_statements(warehouse.con, changed, settings.statements, press, warehouse.on_statements)
     except PdfError as error:
         warehouse.failures.append(str(error))
         raise dg.Failure(str(error), allow_retries=False) from error
+    for pair, place in places.items():
+        if pair not in changed:
+            written.add(found_in(place))
     for name in ("statements", "made", "without_glyphs"):
         counted = "statements" if name == "statements" else f"statements_{name}"
         warehouse.counts[counted] = warehouse.counts.get(counted, 0) + getattr(written, name)
@@ -81,6 +87,8 @@ def reports_statements(
     if wrong:
         warehouse.failures.extend(wrong)
         raise dg.Failure("\n".join(wrong), allow_retries=False)
+    for pair in changed:
+        pages.note(pair, places[pair])
     return dg.MaterializeResult(
         metadata={
             "statements": written.statements,
@@ -116,7 +124,7 @@ def reports_close_reports(
     settings: dg.ResourceParam[Settings],
     selection: Selection,
 ) -> dg.MaterializeResult:
-    """Write the close report of a period anew."""
+    """Write the close report of a period anew, of marketplaces where anything has changed."""
     closed = {(row["period"], row["marketplace_id"]) for row in warehouse.rows("from billing.closes")}
     scope = [
         pair
@@ -126,9 +134,17 @@ def reports_close_reports(
     ]
     for table in step_of("billing.journal"):  # made by the first close; a report before it finds no entry
         create(warehouse.con, table)
-    pages = write_close_reports(warehouse.con, scope, settings.close_reports)
+    pages = Pages(warehouse, "reports.close_reports")
+    places = {pair: report_page(settings.close_reports, *pair) for pair in scope}
+    changed = [pair for pair, place in places.items() if not pages.are_as_made(pair, place)]
+    written = write_close_reports(warehouse.con, changed, settings.close_reports)
+    for pair in changed:
+        pages.note(pair, places[pair])
     return dg.MaterializeResult(
-        metadata={"pages": len(pages), "folder": dg.MetadataValue.path(settings.close_reports / context.partition_key)}
+        metadata={
+            "made_anew": len(written),
+            "folder": dg.MetadataValue.path(settings.close_reports / context.partition_key),
+        }
     )
 
 

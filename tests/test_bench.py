@@ -1,4 +1,4 @@
-"""The yardstick of the benchmarks arrives at what csba bills."""
+"""What the benchmarks compare with arrives at what csba bills."""
 
 import subprocess
 import sys
@@ -10,10 +10,11 @@ from house import DATA, bill, load_paths, opened
 from assets.settings import CHECKOUT
 
 BY_HAND = [sys.executable, str(CHECKOUT / "bench" / "by_hand.py")]
+WITH_POLARS = [sys.executable, str(CHECKOUT / "bench" / "with_polars.py")]
 
 
 @pytest.mark.parametrize("period", ["2026-03", "2026-05"])
-def test_the_month_by_hand_comes_to_the_same_fee_lines(tmp_path: Path, period: str) -> None:
+def test_others_come_to_the_same_fee_lines(tmp_path: Path, period: str) -> None:
     with opened(tmp_path / "home") as warehouse:
         load_paths(warehouse, [DATA / "sample"])
         bill(warehouse, [period])
@@ -23,3 +24,5 @@ def test_the_month_by_hand_comes_to_the_same_fee_lines(tmp_path: Path, period: s
     subprocess.run([*BY_HAND, "load", str(DATA / "sample"), database], check=True, capture_output=True)
     by_hand = subprocess.run([*BY_HAND, "bill", database, period], check=True, capture_output=True, text=True)
     assert by_hand.stdout.strip() == found
+    peer = subprocess.run([*WITH_POLARS, str(DATA / "sample"), period], check=True, capture_output=True, text=True)
+    assert peer.stdout.strip() == found

@@ -7,6 +7,6 @@ from `billing.fee_lines`, and are only explained.
 """
 
 from reports.statement.making import Press
-from reports.statement.writing import Written, write_statements
+from reports.statement.writing import Written, found_in, statements_of, write_statements
 
-__all__ = ["Press", "Written", "write_statements"]
+__all__ = ["Press", "Written", "found_in", "statements_of", "write_statements"]

@@ -111,7 +111,7 @@ def write_statements(
 
     def sets(places: ExitStack) -> Iterator[_Set]:
         for period, marketplace_id in scope:
-            number, target = numbers[period, marketplace_id], folder / period / folder_name(marketplace_id)
+            number, target = numbers[period, marketplace_id], statements_of(folder, period, marketplace_id)
             kept = _kept_manifest(con, period, marketplace_id)
             if kept is not None:
                 written.lost += _put_back(con, period, marketplace_id, target, kept)
@@ -125,6 +125,17 @@ def write_statements(
                 remove(target)
 
     return _make(sets, press, written, total, progress)
+
+
+def statements_of(folder: Path, period: str, marketplace_id: str) -> Path:
+    """Where the statements of a period and marketplace lie."""
+    return folder / period / folder_name(marketplace_id)
+
+
+def found_in(place: Path) -> Written:
+    """What a set that is left as it is holds."""
+    entries = _entries(place)
+    return Written(len(entries), without_glyphs=sum(1 for entry in entries.values() if entry["without_glyphs"]))
 
 
 def make_final(
@@ -141,7 +152,7 @@ def make_final(
     Also returns where they lie.
     """
     total = _summary(con, period, marketplace_id)[0]
-    fresh = beside(folder / period / folder_name(marketplace_id), "new")
+    fresh = beside(statements_of(folder, period, marketplace_id), "new")
     if fresh.exists():
         shutil.rmtree(fresh)
     fresh.mkdir(parents=True)
