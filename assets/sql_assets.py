@@ -90,7 +90,10 @@ def _spec(table: Table) -> dg.AssetSpec:
         group_name=table.schema,
         kinds={"duckdb", "view" if table.is_view else "table"},
         code_version=table.code_version,
-        metadata={"key": ", ".join(table.key), "query": dg.MetadataValue.md(f"```sql\n{table.query}\n```")},
+        metadata={
+            "key": ", ".join(table.key),
+            "query": dg.MetadataValue.md("```sql\n" + ";\n\n".join(table.queries) + "\n```"),
+        },
     )
 
 

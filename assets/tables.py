@@ -19,13 +19,17 @@ begins the earliest of their quarters, so that old rows need not be read; for th
 `reached.coverage` stand for core's, and need not hold what the scope cannot touch. Books are what a closed period keeps
 for good: for them `scope` has the open periods only.
 
+Before its query a file may have statements `create temp table name as …;`, for what is better found before: what runs
+alone has the memory to itself.
+
 Does not belong here: what any table means.
 """
 
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -57,6 +61,8 @@ class Check:
     table: str
     name: str
     query: str
+    predicate: str = ""
+    """What every row satisfies, if the rule is one about each row alone."""
 
 
 @dataclass(frozen=True)
@@ -102,6 +108,8 @@ class Table:
     is_view: bool
     rules: tuple[tuple[str, str], ...]
     gate_of: str | None
+    first: tuple[tuple[str, str], ...] = ()
+    """Temporary tables that the query reads, and theirs: each is made alone, and gives back the memory it took."""
     is_books: bool = False
     """Whether its rows of a closed period are never touched."""
     period_column: str = "period"
@@ -115,13 +123,18 @@ class Table:
     @property
     def reads(self) -> tuple[str, ...]:
         """The tables it is made from, by full name, in order; rows in force stand for their raw table."""
-        found = _base_tables(self.query)
+        found = frozenset[str]().union(*map(_base_tables, self.queries))
         return tuple(sorted(found if self.is_view else found | {CALENDAR}))
 
     @property
+    def queries(self) -> tuple[str, ...]:
+        """All that are run, the table's own last."""
+        return (*(query for _, query in self.first), self.query)
+
+    @property
     def code_version(self) -> str:
-        """Changes when the query does."""
-        return hashlib.sha256(self.query.encode()).hexdigest()[:12]
+        """Changes when a query does."""
+        return hashlib.sha256(";".join(self.queries).encode()).hexdigest()[:12]
 
     @property
     def checks(self) -> tuple[Check, ...]:
@@ -139,7 +152,7 @@ class Table:
         for name, rule in self.rules:
             is_query = rule.lower().startswith(("select", "with"))
             query = rule if is_query else f"select * from {self._in_scope} and not coalesce({rule}, false)"
-            checks.append(Check(self.full_name, name, query))
+            checks.append(Check(self.full_name, name, query, "" if is_query else rule))
         return tuple(checks)
 
     @property
@@ -160,7 +173,7 @@ def read_table(path: Path) -> Table:
     """The table of a file. Raises `ValueError` where its header is not as it should be."""
     lines = path.read_text(encoding="utf-8").splitlines()
     header = [line.removeprefix("--") for line in lines if line.startswith("--")]
-    query = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";")
+    *first, query = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";").split(";\n")
     entries: list[str] = []
     for line in header:
         if line.startswith("    ") and entries:
@@ -191,14 +204,22 @@ def read_table(path: Path) -> Table:
         period_column=next(iter(found["period"]), "period"),
         rules=tuple(_two_parts(path, value) for value in found["check"]),
         gate_of=next(iter(found["gate of"]), None),
+        first=tuple(_temporary_table(path, statement) for statement in first),
     )
+
+
+def _temporary_table(path: Path, statement: str) -> tuple[str, str]:
+    found = re.fullmatch(r"\s*create temp table (\w+) as\n(.*)", statement, re.DOTALL)
+    if found is None:
+        raise ValueError(f"{path.name}: what comes before the query is `create temp table name as …;`")
+    return found[1], found[2]
 
 
 @cache
 def tables() -> Mapping[str, Table]:
     """Every table made by SQL, by full name, in an order in which they can be made."""
     found = [read_table(path) for schema in SCHEMAS for path in sorted((FOLDER / schema).glob("*.sql"))]
-    _look_at(table.query for table in found)
+    _look_at(query for table in found for query in table.queries)
     waiting = {table.full_name: table for table in found}
     ordered: dict[str, Table] = {}
     while waiting:
@@ -274,11 +295,11 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) ->
     scope = con.execute("select period, marketplace_id from scope").fetchall()
     own, pairs = main.full_name, {table.full_name: scope for table in tables().values() if table.is_by_period}
     inputs = {name: pairs.get(name, WHOLE if name in tables() else ()) for name in _everything_read(step)}
-    rules = [(table.query, *(check.query for check in table.checks)) for table in step]
+    rules = [(*table.queries, *(check.query for check in table.checks)) for table in step]
     version = version_of(con, rules, inputs)
     made = scope if main.is_by_period else WHOLE
     if not warehouse.makes_anew and is_as_made(con, own, made, version):
-        counts = {table.full_name: _count(con, table) for table in step}
+        counts = {table.full_name: _count(con, table)[0] for table in step}
     else:
         is_narrow = _is_narrow(warehouse, step)
         with warehouse.transaction():
@@ -307,14 +328,15 @@ def _everything_read(step: Sequence[Table]) -> set[str]:
 
 def _is_narrow(warehouse: Warehouse, step: Sequence[Table]) -> bool:
     """Whether what is `reached` has fewer rows than core (`reach.py`); found once for a scope and a load."""
-    if not any("reached." in table.query for table in step):
+    queries = [query for table in step for query in table.queries]
+    if not any("reached." in query for query in queries):
         return False
     scope = warehouse.con.execute("select period, marketplace_id from scope").fetchall()
     key = (warehouse.latest_load(), *scope)
     if warehouse.reached is None or warehouse.reached[0] != key:
         warehouse.reached = key, show_reached_items(warehouse.con)
     is_narrow = warehouse.reached[1]
-    if is_narrow and any("reached.coverage" in table.query for table in step):
+    if is_narrow and any("reached.coverage" in query for query in queries):
         show_reached_coverage(warehouse.con, tables()["core.coverage"].query)
     return is_narrow
 
@@ -325,8 +347,16 @@ def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow:
     `is_narrow` says whether `reached` has fewer rows than core. Returns the rows of each. Raises `ChecksFailedError`,
     which must end the transaction.
     """
-    counts = {table.full_name: _replace(warehouse.con, table, is_narrow) for table in step}
-    failures = [failure for table in step for check in table.checks for failure in _failures(warehouse, check)]
+    for table in step:
+        _replace(warehouse.con, table, is_narrow)
+    counts, failures = {}, []
+    for table in step:
+        counts[table.full_name], broken = _count(warehouse.con, table)
+        for check in table.checks:
+            if broken.get(check, 1):
+                failures += _failures(warehouse, check)
+            else:
+                warehouse.note_check(f"{check.table}: {check.name}", 0)
     if failures:
         raise ChecksFailedError(failures)
     return counts
@@ -347,33 +377,51 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         con.execute(f"create or replace view {table.full_name} as {table.query}")
         comment_on(con, "view", table.full_name, table.description, table.columns)
     elif not exists(con, table.full_name):
-        described = con.execute(f"describe {_executable(table)}", _parameters(con, table)).fetchall()
+        with _temporary_tables(con, table, data=False):
+            described = _run(con, "describe", table.query).fetchall()
         con.execute(f"create table {table.full_name} ({columns_to_make({row[0]: row[1] for row in described})})")
         comment_on(con, "table", table.full_name, table.description, table.columns)
 
 
-def _executable(table: Table, is_narrow: bool = False) -> str:
-    """Its query, with core's tables for those `reached`, or with what stands for them."""
-    return table.query.replace("reached.", "reached_" if is_narrow else "core.")
-
-
-def _replace(con: duckdb.DuckDBPyConnection, table: Table, is_narrow: bool) -> int:
-    if table.is_view:
-        return 0
+def _replace(con: duckdb.DuckDBPyConnection, table: Table, is_narrow: bool) -> None:
     con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
-    con.execute(f"insert into {table.full_name} by name {_executable(table, is_narrow)}", _parameters(con, table))
-    return _count(con, table)
+    with _temporary_tables(con, table, is_narrow=is_narrow):
+        _run(con, f"insert into {table.full_name} by name", table.query, is_narrow)
 
 
-def _count(con: duckdb.DuckDBPyConnection, table: Table) -> int:
-    """Its rows in scope."""
-    return con.execute(f"select count(*) from {table._in_scope}").fetchall()[0][0]
+@contextmanager
+def _temporary_tables(
+    con: duckdb.DuckDBPyConnection, table: Table, *, is_narrow: bool = False, data: bool = True
+) -> Generator[None]:
+    """Within, there are the temporary tables that a table's query reads; without data they only have their columns."""
+    for name, query in table.first:
+        _run(
+            con, f"create or replace temp table {name} as from (", query + ("\n)" if data else "\n) limit 0"), is_narrow
+        )
+    yield
+    for name, _ in table.first:
+        con.execute(f"drop table temp.{name}")
 
 
-def _parameters(con: duckdb.DuckDBPyConnection, table: Table) -> dict[str, Any]:
+def _run(con: duckdb.DuckDBPyConnection, what: str, query: str, is_narrow: bool = False) -> duckdb.DuckDBPyConnection:
+    """Run a query of a table, with core's tables for those `reached` or with what stands for them."""
+    ours = query.replace("reached.", "reached_" if is_narrow else "core.")
+    return con.execute(f"{what} {ours}", _parameters(con, query))
+
+
+def _count(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, dict[Check, int]]:
+    """Its rows in scope, and how many of them break each check that is about a row alone; read once for all."""
+    about_rows = [check for check in table.checks if check.predicate]
+    broken = [f"count(*) filter (not coalesce({check.predicate}, false))" for check in about_rows]
+    query = f"select {', '.join(['count(*)', *broken])} from {table._in_scope}"
+    rows, *numbers = con.execute(query).fetchall()[0]
+    return rows, dict(zip(about_rows, numbers, strict=True))
+
+
+def _parameters(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
     """The instants that enclose the scope, those of them that the query names."""
     (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
-    return {name: value for name, value in zip(_PARAMETERS, row, strict=True) if f"${name}" in table.query}
+    return {name: value for name, value in zip(_PARAMETERS, row, strict=True) if f"${name}" in query}
 
 
 def _failures(warehouse: Warehouse, check: Check) -> list[Failure]:
@@ -386,8 +434,7 @@ def _failures(warehouse: Warehouse, check: Check) -> list[Failure]:
     for row in broken:
         rows, marketplace = row.pop("broken_rows"), row.pop("marketplace_id") or UNKNOWN
         failures.append(Failure(check, marketplace, rows, row))
-    name = f"{check.table}: {check.name}"
-    warehouse.checks[name] = warehouse.checks.get(name, 0) + sum(failure.rows for failure in failures)
+    warehouse.note_check(f"{check.table}: {check.name}", sum(failure.rows for failure in failures))
     return failures
 
 

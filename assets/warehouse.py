@@ -120,6 +120,10 @@ class Warehouse:
             [now, "failed" if self.failures else "done", json.dumps(self.counts), json.dumps(self.checks), self.run_id],
         )
 
+    def note_check(self, name: str, rows: int) -> None:
+        """Count the rows that break a check, over all periods of the run."""
+        self.checks[name] = self.checks.get(name, 0) + rows
+
     # -- as of a load -----------------------------------------------------------------------------------------
 
     def latest_load(self) -> int:

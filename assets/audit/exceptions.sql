@@ -9,6 +9,54 @@
 -- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
 
+create temp table shipped_earlier as
+    -- lines of the period's items that left before it
+select order_id, order_item_id, shipped_at, quantity
+from in_force.shipments
+where if(is_void, false, shipped_at < (select max(starts_at) from scope))
+    and hash(order_item_id) in (
+        select hash(unit.order_item_id)
+        from core.units as unit
+        join scope
+            on scope.period = unit.period
+            and scope.marketplace_id = unit.marketplace_id
+        where unit.outcome not in ('void', 'unmatched')
+    );
+
+create temp table suspect_items as
+    -- found by a hash, as whole numbers are added up faster than texts: one item too many is no harm, it is looked at
+select hash(order_id, order_item_id) as item_hash
+from (
+    select unit.order_id, unit.order_item_id, unit.quantity, unit.quantity_ordered
+    from core.units as unit
+    join scope
+        on scope.period = unit.period
+        and scope.marketplace_id = unit.marketplace_id
+    where unit.outcome not in ('void', 'unmatched')
+    union all
+    select order_id, order_item_id, quantity, null
+    from shipped_earlier
+)
+group by item_hash
+having sum(quantity) > min(quantity_ordered);
+
+create temp table suspect_orders as
+    -- found by a hash as well
+with placed as not materialized (
+    select order_id, seller_id, marketplace_id, purchased_at
+    from core.order_items
+    where purchased_at >= $first_instant and purchased_at < $last_instant
+)
+select hash(order_id) as order_hash
+from placed
+group by order_hash
+having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at))
+union
+select hash(order_id)
+from core.order_items
+where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
+    and hash(order_id) in (select hash(order_id) from placed);
+
 with events as (
     select scope.period, event.*
     from core.enrolment_events as event
@@ -32,7 +80,7 @@ event_exceptions as (
     union all
     select
         period, marketplace_id, seller_id, if(event = 'activate', 'activation_late', 'deactivation_late'),
-        seller_id || ' ' || effective_at, null, 'asked for at ' || requested_at || ' UTC'
+seller_id || ' ' || effective_at, null, 'asked for at ' || requested_at || ' UTC'
     from events
     where effective_at - requested_at > interval 1 hour
 ),
@@ -77,24 +125,6 @@ shipped_before_ordered as (
     from units
     where shipped_at < purchased_at
 ),
-shipped_earlier as (
-    -- lines of the period's items that left before it
-    select order_id, order_item_id, shipped_at, quantity
-    from in_force.shipments
-    where if(is_void, false, shipped_at < (select max(starts_at) from scope))
-        and hash(order_item_id) in (select hash(order_item_id) from units)
-),
-suspect_items as (
-    -- found by a hash, as whole numbers are added up faster than texts: one item too many is no harm, it is looked at
-    select hash(order_id, order_item_id) as item_hash
-    from (
-        select order_id, order_item_id, quantity, quantity_ordered from units
-        union all
-        select order_id, order_item_id, quantity, null from shipped_earlier
-    )
-    group by item_hash
-    having sum(quantity) > min(quantity_ordered)
-),
 shipped_now as (
     select period, marketplace_id, seller_id, order_id, order_item_id, quantity_ordered, sum(quantity) as quantity
     from units
@@ -124,23 +154,6 @@ shipped_beyond_ordered as (
             || ' ordered' as detail
     from shipped_so_far
     where quantity_so_far > quantity_ordered
-),
-placed as not materialized (
-    select order_id, seller_id, marketplace_id, purchased_at
-    from core.order_items
-    where purchased_at >= $first_instant and purchased_at < $last_instant
-),
-suspect_orders as (
-    -- found by a hash as well
-    select hash(order_id) as order_hash
-    from placed
-    group by order_hash
-    having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at))
-    union
-    select hash(order_id)
-    from core.order_items
-    where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
-        and hash(order_id) in (select hash(order_id) from placed)
 ),
 disagreeing_orders as (
     select
