@@ -20,7 +20,8 @@ begins the earliest of their quarters, so that old rows need not be read; for th
 for good: for them `scope` has the open periods only.
 
 Before its query a file may have statements `create temp table name as …;`, for what is better found before: what runs
-alone has the memory to itself.
+alone has the memory to itself. A query that names `$slice` and `$slices` is run for one slice of the orders after the
+other, where all of them together would not fit.
 
 Does not belong here: what any table means.
 """
@@ -51,7 +52,11 @@ UNKNOWN = "unknown"
 """The marketplace of rows that have none; its periods are months in UTC (domain.md, "Units")."""
 
 _ENTRY = re.compile(r"^(?P<key>column|key|kind|period|check|gate of):\s*(?P<value>.*)$")
-_PARAMETERS = ("first_instant", "last_instant", "quarter_instant")
+_INSTANTS = ("first_instant", "last_instant", "quarter_instant")
+
+BYTES_A_SHIPMENT = 250
+"""Memory that a shipment line takes while it is joined to its item."""
+ONE_SLICE: Mapping[str, int] = {"slice": 0, "slices": 1}
 
 
 @dataclass(frozen=True)
@@ -386,7 +391,7 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 def _replace(con: duckdb.DuckDBPyConnection, table: Table, is_narrow: bool) -> None:
     con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
     with _temporary_tables(con, table, is_narrow=is_narrow):
-        _run(con, f"insert into {table.full_name} by name", table.query, is_narrow)
+        _insert(con, table.full_name, table.query, is_narrow)
 
 
 @contextmanager
@@ -395,18 +400,48 @@ def _temporary_tables(
 ) -> Generator[None]:
     """Within, there are the temporary tables that a table's query reads; without data they only have their columns."""
     for name, query in table.first:
-        _run(
-            con, f"create or replace temp table {name} as from (", query + ("\n)" if data else "\n) limit 0"), is_narrow
-        )
+        _run(con, f"create or replace temp table {name} as from (", f"{query}\n) limit 0")
+        if data:
+            _insert(con, f"temp.{name}", query, is_narrow)
     yield
     for name, _ in table.first:
         con.execute(f"drop table temp.{name}")
 
 
-def _run(con: duckdb.DuckDBPyConnection, what: str, query: str, is_narrow: bool = False) -> duckdb.DuckDBPyConnection:
+def _insert(con: duckdb.DuckDBPyConnection, target: str, query: str, is_narrow: bool) -> None:
+    """The rows of a query, in as many slices as the memory asks for, if it knows slices."""
+    slices = _number_of_slices(con) if "$slices" in query else 1
+    for number in range(slices):
+        _run(con, f"insert into {target} by name", query, is_narrow, {"slice": number, "slices": slices})
+
+
+def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
+    """So many that what is shipped in the scope, with the items it is joined to, fits into memory slice by slice.
+
+    The engine would go on without, beyond its memory, but would write all rows to disk several times over.
+    """
+    query = "select count(*) from raw.shipments where shipped_at >= $first_instant and shipped_at < $last_instant"
+    ((rows,),) = _run(con, "", query).fetchall()
+    ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
+    number, unit = limit.split()
+    memory = float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
+    return 1 + int(rows * BYTES_A_SHIPMENT / memory)
+
+
+def _run(
+    con: duckdb.DuckDBPyConnection,
+    what: str,
+    query: str,
+    is_narrow: bool = False,
+    slices: Mapping[str, int] = ONE_SLICE,
+) -> duckdb.DuckDBPyConnection:
     """Run a query of a table, with core's tables for those `reached` or with what stands for them."""
     ours = query.replace("reached.", "reached_" if is_narrow else "core.")
-    return con.execute(f"{what} {ours}", _parameters(con, query))
+    (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
+    values = dict(zip(_INSTANTS, row, strict=True)) | slices
+    return con.execute(
+        f"{what} {ours}", {name: value for name, value in values.items() if re.search(rf"\${name}\b", query)}
+    )
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, dict[Check, int]]:
@@ -416,12 +451,6 @@ def _count(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, dict[Chec
     query = f"select {', '.join(['count(*)', *broken])} from {table._in_scope}"
     rows, *numbers = con.execute(query).fetchall()[0]
     return rows, dict(zip(about_rows, numbers, strict=True))
-
-
-def _parameters(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, Any]:
-    """The instants that enclose the scope, those of them that the query names."""
-    (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
-    return {name: value for name, value in zip(_PARAMETERS, row, strict=True) if f"${name}" in query}
 
 
 def _failures(warehouse: Warehouse, check: Check) -> list[Failure]:

@@ -6,22 +6,36 @@
 -- column: difference | shipped less all outcomes; 0, or the run stops
 -- check: units shipped = all outcomes | difference = 0
 
+create temp table shipped_by_slice as
 with shipments as (
-    select
-        coalesce(item.marketplace_id, 'unknown') as marketplace_id, shipment.shipped_at, shipment.quantity
-    from in_force.shipments as shipment
-    left join reached.order_items as item
+    select order_id, order_item_id, shipped_at, quantity
+    from in_force.shipments
+    where shipped_at >= $first_instant and shipped_at < $last_instant
+        and if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
+),
+items as (
+    select order_id, order_item_id, marketplace_id
+    from reached.order_items
+    where if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
+),
+placed as (
+    select coalesce(item.marketplace_id, 'unknown') as marketplace_id, shipment.shipped_at, shipment.quantity
+    from shipments as shipment
+    left join items as item
         on item.order_id = shipment.order_id
         and item.order_item_id = shipment.order_item_id
-    where shipment.shipped_at >= $first_instant and shipment.shipped_at < $last_instant
-),
-shipped as (
-    select scope.marketplace_id, scope.period, sum(shipments.quantity) as units
-    from shipments
-    join scope
-        on scope.marketplace_id = shipments.marketplace_id
-        and scope.starts_at <= shipments.shipped_at
-        and shipments.shipped_at < scope.ends_at
+)
+select scope.marketplace_id, scope.period, sum(placed.quantity) as units
+from placed
+join scope
+    on scope.marketplace_id = placed.marketplace_id
+    and scope.starts_at <= placed.shipped_at
+    and placed.shipped_at < scope.ends_at
+group by all;
+
+with shipped as (
+    select marketplace_id, period, sum(units) as units
+    from shipped_by_slice
     group by all
 ),
 outcomes as (

@@ -20,6 +20,12 @@ with shipped as (
         coalesce(is_void, false) as is_void, file_id, row_number
     from in_force.shipments
     where shipped_at >= $first_instant and shipped_at < $last_instant
+        and if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
+),
+items as (
+    select order_id, order_item_id, marketplace_id, seller_id, sku, purchased_at, quantity, trial_ends_at, coverage
+    from reached.coverage
+    where if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
 ),
 lines as (
     select
@@ -36,7 +42,7 @@ lines as (
         end as outcome,
         shipped.file_id, shipped.row_number
     from shipped
-    left join reached.coverage as item
+    left join items as item
         on item.order_id = shipped.order_id
         and item.order_item_id = shipped.order_item_id
 )

@@ -50,7 +50,7 @@ def test_everything_adds_up_before_it_is_broken(warehouse: Warehouse) -> None:
 
 BROKEN = {
     "a unit is lost": ("core.units", "from lines", "from (from lines where shipment_id <> 'P1') as lines", US),
-    "an unmatched unit is lost": ("core.units", "left join reached.coverage", "join core.coverage", "unknown"),
+    "an unmatched unit is lost": ("core.units", "left join items as item", "join items as item", "unknown"),
     "a unit is doubled": ("core.units", "from lines", "from (from lines union all from lines) as lines", US),
     "a quantity is changed": (
         "core.units",
