@@ -383,8 +383,8 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         comment_on(con, "view", table.full_name, table.description, table.columns)
     elif not exists(con, table.full_name):
         with _temporary_tables(con, table, data=False):
-            described = _run(con, "describe", table.query).fetchall()
-        con.execute(f"create table {table.full_name} ({columns_to_make({row[0]: row[1] for row in described})})")
+            columns = _columns(con, table.query)
+        con.execute(f"create table {table.full_name} ({columns_to_make(dict(columns))})")
         comment_on(con, "table", table.full_name, table.description, table.columns)
 
 
@@ -400,12 +400,19 @@ def _temporary_tables(
 ) -> Generator[None]:
     """Within, there are the temporary tables that a table's query reads; without data they only have their columns."""
     for name, query in table.first:
-        _run(con, f"create or replace temp table {name} as from (", f"{query}\n) limit 0")
+        # By its columns: DuckDB 2.0 finds nothing in what a transaction puts into a table made from an empty query.
+        columns = _columns(con, query)
+        con.execute(f"create or replace temp table {name} ({', '.join(f'{each} {kind}' for each, kind in columns)})")
         if data:
             _insert(con, f"temp.{name}", query, is_narrow)
     yield
     for name, _ in table.first:
         con.execute(f"drop table temp.{name}")
+
+
+def _columns(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str]]:
+    """The columns that a query gives, and their types."""
+    return [(row[0], row[1]) for row in _run(con, "describe", query).fetchall()]
 
 
 def _insert(con: duckdb.DuckDBPyConnection, target: str, query: str, is_narrow: bool) -> None:

@@ -134,6 +134,24 @@ def test_a_new_table_of_many_rows_is_read_back_whole_before_it_is_kept(warehouse
     assert make(warehouse, (table, gate)) == {"core.many": 2 * many, "core.groups": 2}
 
 
+def test_many_rows_of_a_temporary_table_are_found(warehouse: Warehouse) -> None:
+    """The same of a table that is made, filled and read in one transaction."""
+    table = Table(
+        schema="core",
+        name="found",
+        description="One row per period.",
+        query="select period, marketplace_id, count(*) as n from numbers where n > 0 group by all",
+        key=("period", "marketplace_id"),
+        columns={},
+        is_view=False,
+        rules=(("all are found", "n = 200000"),),
+        gate_of=None,
+        first=(("numbers", "select period, marketplace_id, n from scope, range(1, 200001) as numbers (n)"),),
+    )
+    set_scope(warehouse, MARCH, [US])
+    assert make(warehouse, (table,)) == {"core.found": 2}
+
+
 def test_upstreams_are_read_from_the_sql() -> None:
     every = tables()
     assert "raw.shipments" in every["core.units"].reads
