@@ -445,7 +445,7 @@ def _run(
     """Run a query of a table, with core's tables for those `reached` or with what stands for them."""
     ours = query.replace("reached.", "reached_" if is_narrow else "core.")
     (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
-    values = dict(zip(_INSTANTS, row, strict=True)) | slices
+    values = {**dict(zip(_INSTANTS, row, strict=True)), **slices}
     return con.execute(
         f"{what} {ours}", {name: value for name, value in values.items() if re.search(rf"\${name}\b", query)}
     )
