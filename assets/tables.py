@@ -427,7 +427,7 @@ def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
 
     The engine would go on without, beyond its memory, but would write all rows to disk several times over.
     """
-    query = "select count(*) from raw.shipments where shipped_at >= $first_instant and shipped_at < $last_instant"
+    query = "select count(*) from in_force.shipments where shipped_at >= $first_instant and shipped_at < $last_instant"
     ((rows,),) = _run(con, "", query).fetchall()
     ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
     number, unit = limit.split()
