@@ -24,7 +24,7 @@ def billed(home: Path, period: str) -> tuple[dict[str, list[tuple]], bool, int]:
         return made, is_narrow, warehouse.con.execute(query).fetchall()[0][0] if is_narrow else 0
 
 
-@pytest.mark.parametrize("period", ["2026-04", "2026-05", "2026-06"])
+@pytest.mark.parametrize("period", ["2026-04", "2026-06"])
 def test_every_table_comes_out_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, period: str) -> None:
     plain, is_narrow, _ = billed(tmp_path / "plain", period)
     assert not is_narrow  # a few months are read as they are
