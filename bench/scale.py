@@ -1,6 +1,6 @@
 """A month at several sizes within a limit of memory: what a row costs in time and memory, stage by stage.
 
-    python bench/scale.py --items 1000000,10000000,100000000 --memory 4 --folder DIR
+    python bench/scale.py --items 1000000,10000000,100000000 --memory 4 --folder DIR --out SCALE.md
 
 A size is a number of order items of one month, with the shipments, contacts and returns that belong to them. A world
 of up to ten million is written once; a larger size is that world several times over, each time under other ids, loaded
@@ -165,7 +165,7 @@ def main() -> None:
     arguments.add_argument(
         "--folder", type=Path, help="where worlds and homes go; worlds are kept. Else a temporary one."
     )
-    arguments.add_argument("--out", type=Path, default=Path(__file__).with_name("SCALE.md"))
+    arguments.add_argument("--out", type=Path, required=True)
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = (given.folder or Path(place)).resolve()
