@@ -39,14 +39,14 @@ def test_many_worlds_are_billed_as_the_reference_says(seed: int, tmp_path: Path)
     assert_billed_as_the_reference_says(world(seed), tmp_path)
 
 
-@pytest.mark.parametrize("seed", A_FEW[:6])
+@pytest.mark.parametrize("seed", A_FEW[:3])
 def test_it_does_not_matter_which_items_are_near(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_few_items_near(monkeypatch)
     assert_billed_as_the_reference_says(world(seed), tmp_path)
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("seed", [*A_FEW[6:], *MANY[:60]])
+@pytest.mark.parametrize("seed", [*A_FEW[3:], *MANY[:60]])
 def test_it_does_not_matter_in_many_worlds_which_items_are_near(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

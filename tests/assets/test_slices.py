@@ -29,7 +29,7 @@ def test_the_memory_decides_how_many(tmp_path: Path) -> None:
         con.execute("alter table scope add column ends_at timestamp default timestamp '2027-01-01'")
         con.execute("alter table scope add column quarter_starts_at timestamp")
         load_paths(warehouse, [DATA / "sample"])
-        ((rows,),) = con.execute("select count(*) from raw.shipments where shipped_at >= '2026-01-01'").fetchall()
+        ((rows,),) = con.execute("select count(*) from in_force.shipments where shipped_at >= '2026-01-01'").fetchall()
         con.execute("set memory_limit = '1GB'")
         assert tables_module._number_of_slices(con) == 1
         with pytest.MonkeyPatch.context() as patch:

@@ -108,25 +108,24 @@ def test_another_month_can_change_what_is_shown_of_this(again: Run, warehouse: W
     assert statements == set()
 
 
-@pytest.mark.parametrize("what", ["removed", "written over", "added"])
-def test_files_that_were_touched_are_put_right(again: Run, places: Settings, what: str) -> None:
+def test_files_that_were_touched_are_put_right(again: Run, places: Settings) -> None:
     again()
-    folder = places.statements / MARCH / US
-    page = next(path for path in folder.glob("*.html") if path.name != "index.html")
-    good = page.read_bytes()
-    if what == "removed":
-        page.unlink()
-    elif what == "written over":
-        page.write_bytes(good[:-1] + b" ")
-    else:
-        (folder / "stray.txt").write_text("?")
+    overwritten, removed = (
+        next(path for path in (places.statements / MARCH / name).glob("*.html") if path.name != "index.html")
+        for name in (US, DE)
+    )
+    good = [path.read_bytes() for path in (overwritten, removed)]
+    overwritten.write_bytes(good[0][:-1] + b" ")
+    removed.unlink()
+    stray = removed.with_name("stray.txt")
+    stray.write_text("?")
     report_page = places.close_reports / MARCH / f"{DE}.html"
     report_page.unlink()
     statements, reports, _ = again()
-    assert statements == {(MARCH, US)}
+    assert statements == {(MARCH, US), (MARCH, DE)}
     assert reports == {(MARCH, DE)}
-    assert page.read_bytes() == good
-    assert not (folder / "stray.txt").exists()
+    assert [path.read_bytes() for path in (overwritten, removed)] == good
+    assert not stray.exists()
     assert report_page.exists()
 
 
