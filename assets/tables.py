@@ -27,18 +27,19 @@ Does not belong here: what any table means.
 """
 
 import hashlib
-import json
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
 import duckdb
 
 from assets.as_made import WHOLE, is_as_made, note_made, version_of
+from assets.lineage import look_at, tables_named
 from assets.reach import show_reached_coverage, show_reached_items
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists
 
@@ -46,8 +47,6 @@ FOLDER = Path(__file__).parent
 SCHEMAS = ("core", "billing", "audit")
 CALENDAR = "core.calendar"
 """Whose rows the scope is made of; every table is made, or checked, for a scope."""
-STANDS_FOR = {"in_force": "raw", "reached": "core"}
-"""Schemas of queries that hold some of another's rows."""
 UNKNOWN = "unknown"
 """The marketplace of rows that have none; its periods are months in UTC (domain.md, "Units")."""
 
@@ -56,7 +55,17 @@ _INSTANTS = ("first_instant", "last_instant", "quarter_instant")
 
 BYTES_A_SHIPMENT = 250
 """Memory that a shipment line takes while it is joined to its item."""
-ONE_SLICE: Mapping[str, int] = {"slice": 0, "slices": 1}
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How the rows of a scope are read: whether those `reached` are fewer than core's, and in how many slices."""
+
+    is_narrow: bool = False
+    slices: int = 1
+
+
+ALL_AT_ONCE = Reading()
 
 
 @dataclass(frozen=True)
@@ -128,7 +137,7 @@ class Table:
     @property
     def reads(self) -> tuple[str, ...]:
         """The tables it is made from, by full name, in order; rows in force stand for their raw table."""
-        found = frozenset[str]().union(*map(_base_tables, self.queries))
+        found = frozenset[str]().union(*map(tables_named, self.queries))
         return tuple(sorted(found if self.is_view else found | {CALENDAR}))
 
     @property
@@ -177,8 +186,8 @@ class Table:
 def read_table(path: Path) -> Table:
     """The table of a file. Raises `ValueError` where its header is not as it should be."""
     lines = path.read_text(encoding="utf-8").splitlines()
-    header = [line.removeprefix("--") for line in lines if line.startswith("--")]
-    *first, query = "\n".join(line for line in lines if not line.startswith("--")).strip().rstrip(";").split(";\n")
+    header = [line.removeprefix("--") for line in takewhile(lambda line: line.startswith("--"), lines)]
+    *first, query = map(str.strip, "\n".join(lines[len(header) :]).strip().rstrip(";").split(";\n"))
     entries: list[str] = []
     for line in header:
         if line.startswith("    ") and entries:
@@ -214,7 +223,7 @@ def read_table(path: Path) -> Table:
 
 
 def _temporary_table(path: Path, statement: str) -> tuple[str, str]:
-    found = re.fullmatch(r"\s*create temp table (\w+) as\n(.*)", statement, re.DOTALL)
+    found = re.fullmatch(r"(?:--[^\n]*\n)*create temp table (\w+) as\n(.*)", statement, re.DOTALL)
     if found is None:
         raise ValueError(f"{path.name}: what comes before the query is `create temp table name as …;`")
     return found[1], found[2]
@@ -224,7 +233,7 @@ def _temporary_table(path: Path, statement: str) -> tuple[str, str]:
 def tables() -> Mapping[str, Table]:
     """Every table made by SQL, by full name, in an order in which they can be made."""
     found = [read_table(path) for schema in SCHEMAS for path in sorted((FOLDER / schema).glob("*.sql"))]
-    _look_at(query for table in found for query in table.queries)
+    look_at(query for table in found for query in table.queries)
     waiting = {table.full_name: table for table in found}
     ordered: dict[str, Table] = {}
     while waiting:
@@ -352,8 +361,10 @@ def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow:
     `is_narrow` says whether `reached` has fewer rows than core. Returns the rows of each. Raises `ChecksFailedError`,
     which must end the transaction.
     """
+    knows_slices = any("$slices" in query for table in step for query in table.queries)
+    reading = Reading(is_narrow, _number_of_slices(warehouse.con) if knows_slices else 1)
     for table in step:
-        _replace(warehouse.con, table, is_narrow)
+        _replace(warehouse.con, table, reading)
     counts, failures = {}, []
     for table in step:
         counts[table.full_name], broken = _count(warehouse.con, table)
@@ -382,44 +393,41 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         con.execute(f"create or replace view {table.full_name} as {table.query}")
         comment_on(con, "view", table.full_name, table.description, table.columns)
     elif not exists(con, table.full_name):
-        with _temporary_tables(con, table, data=False):
+        with _temporary_tables(con, table, None):
             columns = _columns(con, table.query)
-        con.execute(f"create table {table.full_name} ({columns_to_make(dict(columns))})")
+        con.execute(f"create table {table.full_name} ({columns_to_make(columns)})")
         comment_on(con, "table", table.full_name, table.description, table.columns)
 
 
-def _replace(con: duckdb.DuckDBPyConnection, table: Table, is_narrow: bool) -> None:
+def _replace(con: duckdb.DuckDBPyConnection, table: Table, reading: Reading) -> None:
     con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
-    with _temporary_tables(con, table, is_narrow=is_narrow):
-        _insert(con, table.full_name, table.query, is_narrow)
+    with _temporary_tables(con, table, reading):
+        _insert(con, table.full_name, table.query, reading)
 
 
 @contextmanager
-def _temporary_tables(
-    con: duckdb.DuckDBPyConnection, table: Table, *, is_narrow: bool = False, data: bool = True
-) -> Generator[None]:
-    """Within, there are the temporary tables that a table's query reads; without data they only have their columns."""
+def _temporary_tables(con: duckdb.DuckDBPyConnection, table: Table, reading: Reading | None) -> Generator[None]:
+    """Within, there are the temporary tables that a table's query reads; without a reading only their columns are."""
     for name, query in table.first:
         # By its columns: DuckDB 2.0 finds nothing in what a transaction puts into a table made from an empty query.
-        columns = _columns(con, query)
-        con.execute(f"create or replace temp table {name} ({', '.join(f'{each} {kind}' for each, kind in columns)})")
-        if data:
-            _insert(con, f"temp.{name}", query, is_narrow)
+        columns = ", ".join(f"{column} {kind}" for column, kind in _columns(con, query).items())
+        con.execute(f"create or replace temp table {name} ({columns})")
+        if reading is not None:
+            _insert(con, f"temp.{name}", query, reading)
     yield
     for name, _ in table.first:
         con.execute(f"drop table temp.{name}")
 
 
-def _columns(con: duckdb.DuckDBPyConnection, query: str) -> list[tuple[str, str]]:
+def _columns(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
     """The columns that a query gives, and their types."""
-    return [(row[0], row[1]) for row in _run(con, "describe", query).fetchall()]
+    return {row[0]: row[1] for row in _run(con, "describe", query, ALL_AT_ONCE).fetchall()}
 
 
-def _insert(con: duckdb.DuckDBPyConnection, target: str, query: str, is_narrow: bool) -> None:
-    """The rows of a query, in as many slices as the memory asks for, if it knows slices."""
-    slices = _number_of_slices(con) if "$slices" in query else 1
-    for number in range(slices):
-        _run(con, f"insert into {target} by name", query, is_narrow, {"slice": number, "slices": slices})
+def _insert(con: duckdb.DuckDBPyConnection, target: str, query: str, reading: Reading) -> None:
+    """The rows of a query; slice by slice, if it knows slices."""
+    for number in range(reading.slices if "$slices" in query else 1):
+        _run(con, f"insert into {target} by name", query, reading, number)
 
 
 def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
@@ -428,7 +436,7 @@ def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
     The engine would go on without, beyond its memory, but would write all rows to disk several times over.
     """
     query = "select count(*) from in_force.shipments where shipped_at >= $first_instant and shipped_at < $last_instant"
-    ((rows,),) = _run(con, "", query).fetchall()
+    ((rows,),) = _run(con, "", query, ALL_AT_ONCE).fetchall()
     ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
     number, unit = limit.split()
     memory = float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
@@ -436,16 +444,12 @@ def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _run(
-    con: duckdb.DuckDBPyConnection,
-    what: str,
-    query: str,
-    is_narrow: bool = False,
-    slices: Mapping[str, int] = ONE_SLICE,
+    con: duckdb.DuckDBPyConnection, what: str, query: str, reading: Reading, number: int = 0
 ) -> duckdb.DuckDBPyConnection:
-    """Run a query of a table, with core's tables for those `reached` or with what stands for them."""
-    ours = query.replace("reached.", "reached_" if is_narrow else "core.")
+    """Run a query of a table, with core's tables for those `reached` or with what stands for them, for a slice."""
+    ours = query.replace("reached.", "reached_" if reading.is_narrow else "core.")
     (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
-    values = {**dict(zip(_INSTANTS, row, strict=True)), **slices}
+    values = dict(zip((*_INSTANTS, "slices", "slice"), (*row, reading.slices, number), strict=True))
     return con.execute(
         f"{what} {ours}", {name: value for name, value in values.items() if re.search(rf"\${name}\b", query)}
     )
@@ -479,38 +483,3 @@ def _two_parts(path: Path, value: str) -> tuple[str, str]:
     if not separator or not name or not rest:
         raise ValueError(f"{path.name}: {value!r} lacks its two parts with | between")
     return name, rest
-
-
-_NAMED: dict[str, frozenset[str]] = {}
-"""Query → the tables that it names, of the queries looked at so far."""
-
-
-def _base_tables(query: str) -> frozenset[str]:
-    """The tables that a query names in its FROM clauses; it need not be able to run."""
-    if query not in _NAMED:
-        _look_at([query])
-    return _NAMED[query]
-
-
-def _look_at(queries: Iterable[str]) -> None:
-    """Note the tables that queries name, by walking their syntax trees."""
-    with duckdb.connect() as parser:  # which costs more than all of the parsing
-        for query in queries:
-            (tree,) = parser.execute("select json_serialize_sql(?)", [query]).fetchall()[0]
-            _NAMED[query] = _named_in(json.loads(tree))
-
-
-def _named_in(tree: dict[str, Any]) -> frozenset[str]:
-    if tree.get("error"):
-        raise ValueError(f"not a query: {tree.get('error_message')}")
-    found = set()
-    waiting: list[Any] = [tree]
-    while waiting:
-        node = waiting.pop()
-        if isinstance(node, dict):
-            if node.get("type") == "BASE_TABLE":
-                found.add((node["schema_name"], node["table_name"]))
-            waiting.extend(node.values())
-        elif isinstance(node, list):
-            waiting.extend(node)
-    return frozenset(f"{STANDS_FOR.get(schema, schema)}.{name}" for schema, name in found if schema)

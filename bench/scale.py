@@ -4,7 +4,7 @@
 
 A size is a number of order items of one month, with the shipments, contacts and returns that belong to them. A world
 of up to ten million is written once; a larger size is that world several times over, each time under other ids, loaded
-part by part. Every file is removed once it is loaded, so that the disk holds little more than the warehouse.
+part by part. Such a part is removed once it is loaded, so that the disk holds little more than the warehouse.
 
 `--memory` is what a process may hold, in GB: of it the engine gets what the interpreter and its libraries leave. The
 peak that is shown is the kernel's for the whole process. Writes a table in Markdown, and a plot as SVG.
@@ -96,7 +96,7 @@ def measure(items: int, sellers: int, memory: float, folder: Path) -> Size:
     for place in (home, renamed):
         shutil.rmtree(place, ignore_errors=True)
     renamed.mkdir()
-    limits = {"CSBA_HOME": str(home), "CSBA_MEMORY": f"{memory - INTERPRETER:.1f}GB"}
+    limits = {"CSBA_HOME": str(home), "CSBA_MEMORY": f"{memory - INTERPRETER:.1f}GB", "COLUMNS": "200"}
     loads = [timed([*CSBA, "load", *paths], **limits) for paths in parts(world, round(items / part), renamed)]
     run = timed([*CSBA, "run", MONTH, "--tables-only", "--profile"], **limits)
     with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:

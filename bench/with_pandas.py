@@ -8,18 +8,15 @@ Like the hand-written SQL it keeps no account of anything.
 """
 
 import sys
-import tomllib
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from cards import DATA, PARTS, read_cards
 
-DATA = Path(__file__).parents[1] / "data"
 SELLER = ["marketplace_id", "seller_id"]
 ITEM = ["order_id", "order_item_id"]
 TIME = "datetime64[us]"
-PARTS = 10_000
-"""Of rates and fees, which are whole numbers of ten-thousandths here: money is not left to floats."""
 
 
 def read(folder: Path, name: str, columns: list[str], times: list[str], **types: str) -> pd.DataFrame:
@@ -52,42 +49,13 @@ def read_markets(period: str) -> pd.DataFrame:
 
 def read_terms(markets: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Versions of terms with the instant from which they are in force, and their tiers."""
-    zones = dict(zip(markets.marketplace_id, markets.time_zone, strict=True))
-    terms, tiers = [], []
-    for path in sorted((DATA / "terms").glob("*.toml")):
-        card = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=str)
-        for version in card["version"]:
-            waive, rewards = version.get("waive", {}), version.get("rewards", {})
-            start = pd.Timestamp(version["from"]).tz_localize(zones[card["marketplace_id"]]).tz_convert("UTC")
-            terms.append(
-                {
-                    "marketplace_id": card["marketplace_id"],
-                    "terms_id": version["id"],
-                    "in_force_at": start.tz_localize(None),
-                    "trial_days": version["trial_days"],
-                    "cpu_below": parts(waive.get("cpu_below")),
-                    "orders_below": waive.get("orders_in_quarter_below", np.nan),
-                    "vtr_at_least": parts(rewards.get("vtr_at_least")),
-                    "aprl_at_least": parts(rewards.get("aprl_at_least")),
-                }
-            )
-            for number, tier in enumerate(version["tier"]):
-                tiers.append(
-                    {
-                        "terms_id": version["id"],
-                        "tier": number,
-                        "up_to": parts(tier.get("up_to")),
-                        "is_exclusive": tier.get("exclusive", False),
-                        "fee": parts(tier["fee"]),
-                        "discount": parts(rewards["discounts"][number]) if rewards else 0,
-                    }
-                )
-    return pd.DataFrame(terms).astype({"in_force_at": TIME}).sort_values("in_force_at"), pd.DataFrame(tiers)
-
-
-def parts(rate: str | None) -> float:
-    """A rate in ten-thousandths; NaN for none."""
-    return np.nan if rate is None else round(float(rate) * PARTS)
+    zones = markets.set_index("marketplace_id").time_zone
+    terms, tiers = map(pd.DataFrame, read_cards())
+    begins = [
+        pd.Timestamp(day).tz_localize(zones[marketplace_id]).tz_convert("UTC").tz_localize(None)
+        for day, marketplace_id in zip(terms.pop("begins"), terms.marketplace_id, strict=True)
+    ]
+    return terms.assign(in_force_at=pd.Series(begins).astype(TIME)).sort_values("in_force_at"), tiers
 
 
 def enrolled(folder: Path, terms: pd.DataFrame) -> pd.DataFrame:

@@ -7,19 +7,16 @@ lines, which must come out as csba's do. It keeps no account of anything, and no
 """
 
 import sys
-import tomllib
 from datetime import date, datetime
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
+from cards import DATA, PARTS, read_cards
 
-DATA = Path(__file__).parents[1] / "data"
 SELLER = ["marketplace_id", "seller_id"]
 ITEM = ["order_id", "order_item_id"]
 TIME = pl.Datetime("us")
-PARTS = 10_000
-"""Of rates and fees, which are whole numbers of ten-thousandths here: money is not left to floats."""
 
 
 def read(folder: Path, name: str, columns: list[str], times: list[str]) -> pl.LazyFrame:
@@ -59,41 +56,11 @@ def read_markets(period: str) -> pl.LazyFrame:
 def read_terms(markets: pl.LazyFrame) -> tuple[pl.LazyFrame, pl.LazyFrame]:
     """Versions of terms with the instant from which they are in force, and their tiers."""
     zones = dict(markets.select("marketplace_id", "time_zone").collect().iter_rows())
-    terms, tiers = [], []
-    for path in sorted((DATA / "terms").glob("*.toml")):
-        card = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=str)
-        for version in card["version"]:
-            waive, rewards = version.get("waive", {}), version.get("rewards", {})
-            terms.append(
-                {
-                    "marketplace_id": card["marketplace_id"],
-                    "terms_id": version["id"],
-                    "in_force_at": instant(date.fromisoformat(str(version["from"])), zones[card["marketplace_id"]]),
-                    "trial_days": version["trial_days"],
-                    "cpu_below": parts(waive.get("cpu_below")),
-                    "orders_below": waive.get("orders_in_quarter_below"),
-                    "vtr_at_least": parts(rewards.get("vtr_at_least")),
-                    "aprl_at_least": parts(rewards.get("aprl_at_least")),
-                }
-            )
-            tiers += [
-                {
-                    "terms_id": version["id"],
-                    "tier": number,
-                    "up_to": parts(tier.get("up_to")),
-                    "is_exclusive": tier.get("exclusive", False),
-                    "fee": parts(tier["fee"]),
-                    "discount": parts(rewards["discounts"][number]) if rewards else 0,
-                }
-                for number, tier in enumerate(version["tier"])
-            ]
-    found = pl.DataFrame(terms, infer_schema_length=None).with_columns(pl.col("in_force_at").cast(TIME))
-    return found.sort("in_force_at").lazy(), pl.DataFrame(tiers, infer_schema_length=None).lazy()
-
-
-def parts(rate: str | None) -> int | None:
-    """A rate in ten-thousandths."""
-    return None if rate is None else round(float(rate) * PARTS)
+    terms, tiers = read_cards()
+    begins = [instant(date.fromisoformat(str(each["begins"])), zones[each["marketplace_id"]]) for each in terms]
+    found = pl.DataFrame(terms, infer_schema_length=None).with_columns(pl.Series("in_force_at", begins, dtype=TIME))
+    found = found.drop("begins").sort("in_force_at").lazy()
+    return found, pl.DataFrame(tiers, infer_schema_length=None).lazy()
 
 
 def enrolled(folder: Path, terms: pl.LazyFrame) -> pl.LazyFrame:

@@ -14,7 +14,6 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
-from sqlalchemy.pool import QueuePool
 
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import terms_for_a_run
@@ -143,8 +142,8 @@ def run(
 def _kept_engines() -> Generator[None]:
     """Within, Dagster's SQLite storages make an engine for each of their files once, and keep its connection.
 
-    They make one anew for each of a run's thousand statements, compile the statement anew for it, connect, and end the
-    write-ahead file as they disconnect.
+    They make one anew for each of a run's thousand statements, without a pool: each compiles its statement anew,
+    connects, and ends the write-ahead file as it disconnects.
     """
     kept: dict[str, Any] = {}
     makers = {storage: storage.create_engine for storage in (sqlite_event_log, sqlite_run_storage)}
@@ -152,7 +151,7 @@ def _kept_engines() -> Generator[None]:
     def keeping(make: Callable[..., Any]) -> Callable[..., Any]:
         def engine(url: str, **options: Any) -> Any:
             if url not in kept:
-                kept[url] = make(url, **options | {"poolclass": QueuePool})
+                kept[url] = make(url, **{name: value for name, value in options.items() if name != "poolclass"})
                 kept[url].dispose = lambda: None
             return kept[url]
 

@@ -8,11 +8,11 @@ Does not belong here: making pages.
 """
 
 import hashlib
-from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
-from assets.as_made import TABLE, WHOLE, is_as_made, note_made, version_of
-from assets.tables import UNKNOWN, tables
+from assets.as_made import TABLE, is_as_made, note_made, version_of
+from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse
 
 MADE_BY_PYTHON = ("core.accounts", "core.calendar", "core.marketplaces", "core.terms", "core.tiers")
@@ -22,13 +22,11 @@ Pair = tuple[str, str]
 """A period and a marketplace."""
 
 
-@dataclass(frozen=True)
 class Pages:
     """The pages of an asset; `made_with` names what makes them beside the code."""
 
-    warehouse: Warehouse
-    asset: str
-    made_with: str = ""
+    def __init__(self, warehouse: Warehouse, asset: str, made_with: str = "") -> None:
+        self.warehouse, self.asset, self.made_with = warehouse, asset, made_with
 
     def are_as_made(self, pair: Pair, place: Path) -> bool:
         """Whether those of a period and marketplace are what was made last, and would come out so again."""
@@ -42,11 +40,16 @@ class Pages:
             note_made(self.warehouse.con, self.asset, [pair], self._version(pair, place))
 
     def _version(self, pair: Pair, place: Path) -> str:
-        con, (_, marketplace_id) = self.warehouse.con, pair
-        query = f"select distinct period, marketplace_id from {TABLE} where marketplace_id in (?, ?) and period <> ''"
-        every = con.execute(query, [marketplace_id, UNKNOWN]).fetchall()
-        made = {name: every if table.is_by_period else WHOLE for name, table in tables().items() if not table.is_view}
-        return version_of(con, [self.made_with, _listing(place)], made | dict.fromkeys((*MADE_BY_PYTHON, *BOOKS), ()))
+        query = f"""
+            select table_name, period, marketplace_id, version from {TABLE}
+            where marketplace_id in (?, ?, '') and table_name not like 'reports.%' order by all"""
+        tables = self.warehouse.con.execute(query, [pair[1], UNKNOWN]).fetchall()
+        return hashlib.sha256(repr((self._of_all, tables, _listing(place))).encode()).hexdigest()
+
+    @cached_property
+    def _of_all(self) -> str:
+        """The version of what every marketplace's pages are made from."""
+        return version_of(self.warehouse.con, self.made_with, dict.fromkeys((*MADE_BY_PYTHON, *BOOKS), ()))
 
 
 def _listing(place: Path) -> str:

@@ -9,8 +9,9 @@
 -- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
 
+-- Lines of the period's items that left before it, and perhaps a few of others. One condition, and a hash: so the engine
+-- holds the period's items and reads history past them, and not the other way round.
 create temp table shipped_earlier as
-    -- lines of the period's items that left before it
 select order_id, order_item_id, shipped_at, quantity
 from in_force.shipments
 where if(is_void, false, shipped_at < (select max(starts_at) from scope))
@@ -23,8 +24,8 @@ where if(is_void, false, shipped_at < (select max(starts_at) from scope))
         where unit.outcome not in ('void', 'unmatched')
     );
 
+-- Found by a hash, as whole numbers are added up faster than texts: one item too many is no harm, it is looked at.
 create temp table suspect_items as
-    -- found by a hash, as whole numbers are added up faster than texts: one item too many is no harm, it is looked at
 select hash(order_id, order_item_id) as item_hash
 from (
     select unit.order_id, unit.order_item_id, unit.quantity, unit.quantity_ordered
@@ -40,8 +41,8 @@ from (
 group by item_hash
 having sum(quantity) > min(quantity_ordered);
 
+-- Found by a hash as well, and then looked at.
 create temp table suspect_orders as
-    -- found by a hash as well
 with placed as not materialized (
     select order_id, seller_id, marketplace_id, purchased_at
     from core.order_items
@@ -80,7 +81,7 @@ event_exceptions as (
     union all
     select
         period, marketplace_id, seller_id, if(event = 'activate', 'activation_late', 'deactivation_late'),
-seller_id || ' ' || effective_at, null, 'asked for at ' || requested_at || ' UTC'
+        seller_id || ' ' || effective_at, null, 'asked for at ' || requested_at || ' UTC'
     from events
     where effective_at - requested_at > interval 1 hour
 ),

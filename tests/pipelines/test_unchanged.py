@@ -131,10 +131,8 @@ def test_files_that_were_touched_are_put_right(again: Run, places: Settings) -> 
 
 def test_another_engine_makes_them_anew(again: Run, places: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
     again()
-    monkeypatch.setattr(pipelines.jobs, "press_of", lambda _: replace(press(places), code_version="another"))
+    another = replace(pipelines.jobs.press_of(places), code_version="another")
+    monkeypatch.setattr(pipelines.jobs, "press_of", lambda _: another)
     statements, reports, _ = again()
     assert statements == {(MARCH, US), (MARCH, DE)}
     assert reports == set()
-
-
-press = pipelines.jobs.press_of
