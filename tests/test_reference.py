@@ -7,13 +7,13 @@ import pytest
 from house import bill, load_paths, opened
 from reference import CONTACT_OUTCOMES, UNIT_OUTCOMES, Books
 from reference import bill as bill_by_hand
-from worlds import World, shuffled, world
+from worlds import World, is_order_free, shuffled, world
 
 from assets import reach
 from assets.warehouse import Warehouse
 
-A_FEW = range(12)
-MANY = range(12, 240)
+A_FEW = range(10)
+MANY = range(10, 240)
 
 COLUMNS = {
     "core.enrolments": "seller_id marketplace_id interval_number started_at ended_at trial_ends_at",
@@ -39,14 +39,14 @@ def test_many_worlds_are_billed_as_the_reference_says(seed: int, tmp_path: Path)
     assert_billed_as_the_reference_says(world(seed), tmp_path)
 
 
-@pytest.mark.parametrize("seed", A_FEW[:3])
+@pytest.mark.parametrize("seed", A_FEW[:2])
 def test_it_does_not_matter_which_items_are_near(seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     with_few_items_near(monkeypatch)
     assert_billed_as_the_reference_says(world(seed), tmp_path)
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("seed", [*A_FEW[3:], *MANY[:60]])
+@pytest.mark.parametrize("seed", [*A_FEW[2:], *MANY[:60]])
 def test_it_does_not_matter_in_many_worlds_which_items_are_near(
     seed: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -60,13 +60,13 @@ def with_few_items_near(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach, "WORTH_IT", 0)
 
 
-@pytest.mark.parametrize("seed", [seed for seed in A_FEW if world(seed).is_order_free][:4])
+@pytest.mark.parametrize("seed", [seed for seed in A_FEW if is_order_free(seed)][:2])
 def test_split_order_and_repetition_of_files_do_not_matter(seed: int, tmp_path: Path) -> None:
     assert_billed_as_the_reference_says(shuffled(world(seed), seed), tmp_path, bill_by_hand_of(world(seed)))
 
 
 @pytest.mark.prove
-@pytest.mark.parametrize("seed", [seed for seed in MANY if world(seed).is_order_free][:60])
+@pytest.mark.parametrize("seed", [seed for seed in MANY if is_order_free(seed)][:60])
 def test_split_order_and_repetition_of_files_do_not_matter_in_many_worlds(seed: int, tmp_path: Path) -> None:
     assert_billed_as_the_reference_says(shuffled(world(seed), seed), tmp_path, bill_by_hand_of(world(seed)))
 

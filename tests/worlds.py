@@ -135,8 +135,6 @@ class World:
     files: tuple[WorldFile, ...]
     """In the order in which they are loaded: load by load, and within one by name."""
     periods: tuple[str, ...]
-    is_order_free: bool
-    """Whether the outcome is the same in whatever order the rows come."""
 
     def rows(self) -> list[tuple[str, Row]]:
         """Dataset and row, in the order in which they are loaded."""
@@ -171,8 +169,13 @@ class World:
 
 
 def world(seed: int) -> World:
-    """The world of a seed; each tenth one holds ties that only the order of rows decides."""
+    """The world of a seed."""
     return _Draft(seed).world()
+
+
+def is_order_free(seed: int) -> bool:
+    """Whether its world comes out the same in whatever order the rows come: each tenth holds ties that it decides."""
+    return seed % 10 != 9
 
 
 def shuffled(told: World, seed: int) -> World:
@@ -383,8 +386,7 @@ class _Draft:
             self.mixed_order(others)
         self.bystander()
         self.strays()
-        is_order_free = self.seed % 10 != 9
-        if not is_order_free:
+        if not is_order_free(self.seed):
             self.ties()
         rows = {dataset: rows for dataset, rows in self.rows.items() if rows}
         return World(
@@ -393,7 +395,6 @@ class _Draft:
             self.terms,
             _files(rng, rows),
             self.periods,
-            is_order_free,
         )
 
     # instants
