@@ -12,6 +12,8 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from assets.raw.contracts import DATASETS
+
 NEAR = timedelta(days=45)
 """Before a scope. It decides how much is read, never what comes out."""
 WORTH_IT = 2
@@ -29,9 +31,10 @@ def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
     ((items,),) = con.execute("select count(*) from raw.order_items").fetchall()
     if items < WORTH_IT * items_near:
         return False
+    naming = {d.name: d.happened_at for d in DATASETS.values() if d.happened_at and d.name != "order_items"}
     named = " union all ".join(
         f"select order_id, order_item_id from in_force.{dataset} where {_between(time, first, last)}"
-        for dataset, time in (("shipments", "shipped_at"), ("contacts", "contacted_at"), ("returns", "requested_at"))
+        for dataset, time in naming.items()
     )
     # Texts are slow to tell apart: two hashes of 64 bits stand for an id of two parts. What names an order alone may be
     # about any of its items.

@@ -20,8 +20,8 @@ begins the earliest of their quarters, so that old rows need not be read; for th
 for good: for them `scope` has the open periods only.
 
 Before its query a file may have statements `create temp table name as …;`, for what is better found before: what runs
-alone has the memory to itself. A query that names `$slice` and `$slices` is run for one slice of the orders after the
-other, where all of them together would not fit.
+alone has the memory to itself. A query that asks for orders `in_slice(order_id)` is run for one slice of the orders
+after the other, where all of them together would not fit; rows without an order are in one of them.
 
 Does not belong here: what any table means.
 """
@@ -32,7 +32,7 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
-from itertools import takewhile
+from itertools import pairwise, takewhile
 from pathlib import Path
 from typing import Any
 
@@ -55,14 +55,18 @@ _INSTANTS = ("first_instant", "last_instant", "quarter_instant")
 
 BYTES_A_SHIPMENT = 250
 """Memory that a shipment line takes while it is joined to its item."""
+ALL_ORDERS = "true"
+ORDERS_LOOKED_AT = 10_000
+"""To find bounds between slices of about the same size."""
 
 
 @dataclass(frozen=True)
 class Reading:
-    """How the rows of a scope are read: whether those `reached` are fewer than core's, and in how many slices."""
+    """How the rows of a scope are read: whether those `reached` are fewer than core's, and which orders at a time."""
 
     is_narrow: bool = False
-    slices: int = 1
+    slices: tuple[str, ...] = (ALL_ORDERS,)
+    """Each a condition on an order's `id`."""
 
 
 ALL_AT_ONCE = Reading()
@@ -361,8 +365,8 @@ def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow:
     `is_narrow` says whether `reached` has fewer rows than core. Returns the rows of each. Raises `ChecksFailedError`,
     which must end the transaction.
     """
-    knows_slices = any("$slices" in query for table in step for query in table.queries)
-    reading = Reading(is_narrow, _number_of_slices(warehouse.con) if knows_slices else 1)
+    knows_slices = any(map(_is_sliced, (query for table in step for query in table.queries)))
+    reading = Reading(is_narrow, _slices(warehouse.con) if knows_slices else (ALL_ORDERS,))
     for table in step:
         _replace(warehouse.con, table, reading)
     counts, failures = {}, []
@@ -426,17 +430,35 @@ def _columns(con: duckdb.DuckDBPyConnection, query: str) -> dict[str, str]:
 
 def _insert(con: duckdb.DuckDBPyConnection, target: str, query: str, reading: Reading) -> None:
     """The rows of a query; slice by slice, if it knows slices."""
-    for number in range(reading.slices if "$slices" in query else 1):
-        _run(con, f"insert into {target} by name", query, reading, number)
+    for orders in reading.slices if _is_sliced(query) else (ALL_ORDERS,):
+        _run(con, f"insert into {target} by name", query, reading, orders)
+
+
+def _is_sliced(query: str) -> bool:
+    return "in_slice(" in query
+
+
+def _slices(con: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
+    """Slices of orders such that what is shipped in the scope, with the items it is joined to, fits into memory.
+
+    The engine would go on without, beyond its memory, but would write all rows to disk several times over. The raw rows
+    of a file lie by order, so that each slice reads little more than its own.
+    """
+    number = _number_of_slices(con)
+    if number == 1:
+        return (ALL_ORDERS,)
+    some = f"select order_id {_SHIPPED} using sample {ORDERS_LOOKED_AT} rows"
+    found = sorted(order_id for (order_id,) in _run(con, "", some, ALL_AT_ONCE).fetchall())
+    ids = sorted({found[len(found) * n // number].replace("'", "''") for n in range(1, number)})
+    between = (f"id >= '{first}' and id < '{end}'" for first, end in pairwise(ids))
+    return (f"id < '{ids[0]}' or id is null", *between, f"id >= '{ids[-1]}'")
+
+
+_SHIPPED = "from in_force.shipments where shipped_at >= $first_instant and shipped_at < $last_instant"
 
 
 def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
-    """So many that what is shipped in the scope, with the items it is joined to, fits into memory slice by slice.
-
-    The engine would go on without, beyond its memory, but would write all rows to disk several times over.
-    """
-    query = "select count(*) from in_force.shipments where shipped_at >= $first_instant and shipped_at < $last_instant"
-    ((rows,),) = _run(con, "", query, ALL_AT_ONCE).fetchall()
+    ((rows,),) = _run(con, "", f"select count(*) {_SHIPPED}", ALL_AT_ONCE).fetchall()
     ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
     number, unit = limit.split()
     memory = float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
@@ -444,15 +466,15 @@ def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
 
 
 def _run(
-    con: duckdb.DuckDBPyConnection, what: str, query: str, reading: Reading, number: int = 0
+    con: duckdb.DuckDBPyConnection, what: str, query: str, reading: Reading, orders: str = ALL_ORDERS
 ) -> duckdb.DuckDBPyConnection:
     """Run a query of a table, with core's tables for those `reached` or with what stands for them, for a slice."""
     ours = query.replace("reached.", "reached_" if reading.is_narrow else "core.")
+    if _is_sliced(query):
+        con.execute(f"create or replace temp macro in_slice(id) as {orders}")
     (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
-    values = dict(zip((*_INSTANTS, "slices", "slice"), (*row, reading.slices, number), strict=True))
-    return con.execute(
-        f"{what} {ours}", {name: value for name, value in values.items() if re.search(rf"\${name}\b", query)}
-    )
+    values = dict(zip(_INSTANTS, row, strict=True))
+    return con.execute(f"{what} {ours}", {name: value for name, value in values.items() if f"${name}" in query})
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, dict[Check, int]]:

@@ -11,12 +11,12 @@ with shipments as (
     select order_id, order_item_id, shipped_at, quantity
     from in_force.shipments
     where shipped_at >= $first_instant and shipped_at < $last_instant
-        and if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
+        and in_slice(order_id)
 ),
 items as (
     select order_id, order_item_id, marketplace_id
     from reached.order_items
-    where if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
+    where in_slice(order_id)
 ),
 placed as (
     select coalesce(item.marketplace_id, 'unknown') as marketplace_id, shipment.shipped_at, shipment.quantity

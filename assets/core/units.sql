@@ -20,12 +20,12 @@ with shipped as (
         coalesce(is_void, false) as is_void, file_id, row_number
     from in_force.shipments
     where shipped_at >= $first_instant and shipped_at < $last_instant
-        and if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
+        and in_slice(order_id)
 ),
 items as (
     select order_id, order_item_id, marketplace_id, seller_id, sku, purchased_at, quantity, trial_ends_at, coverage
     from reached.coverage
-    where if($slices = 1, true, hash(order_id) % $slices::ubigint = $slice)
+    where in_slice(order_id)
 ),
 lines as (
     select

@@ -155,6 +155,8 @@ class Dataset:
     name: str
     key: tuple[str, ...]
     contract: type[pa.DataFrameModel]
+    happened_at: str | None = None
+    """The column of the instant at which what is billed happened; of those that are about orders."""
     is_optional: bool = False
 
     @cached_property
@@ -196,10 +198,10 @@ DATASETS: dict[str, Dataset] = {
     for dataset in (
         Dataset("sellers", ("seller_id", "updated_at"), Sellers),
         Dataset("enrolment_events", ("seller_id", "marketplace_id", "event", "effective_at"), EnrolmentEvents),
-        Dataset("order_items", ("order_id", "order_item_id"), OrderItems),
-        Dataset("shipments", ("shipment_id", "order_item_id"), Shipments),
-        Dataset("contacts", ("contact_id",), Contacts),
-        Dataset("returns", ("return_id",), Returns, is_optional=True),
+        Dataset("order_items", ("order_id", "order_item_id"), OrderItems, "purchased_at"),
+        Dataset("shipments", ("shipment_id", "order_item_id"), Shipments, "shipped_at"),
+        Dataset("contacts", ("contact_id",), Contacts, "contacted_at"),
+        Dataset("returns", ("return_id",), Returns, "requested_at", is_optional=True),
     )
 }
 

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from house import DATA, bill, load_paths, opened
+from house import DATA, bill, load_paths, opened, row, write_csv
 
 from assets import tables as tables_module
 
@@ -20,6 +20,39 @@ def test_slices_come_out_as_the_whole(tmp_path: Path, monkeypatch: pytest.Monkey
             found.append([warehouse.con.execute(f"from {table} order by all").fetchall() for table in MADE])
     assert found[0] == found[1]
     assert all(found[0])
+
+
+def test_an_order_is_in_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables_module, "_number_of_slices", lambda _: 7)
+    with opened(tmp_path) as warehouse:
+        con = warehouse.con
+        load_paths(warehouse, [DATA / "sample"])
+        bill(warehouse, ["2026-05"])
+        slices = tables_module._slices(con)
+        assert len(slices) == 7
+        con.execute(
+            "create temp table ids as select distinct order_id as id from raw.shipments union all values (null)"
+        )
+        counted = " + ".join(f"coalesce({orders}, false)::int" for orders in slices)
+        assert con.execute(f"select distinct {counted} from ids").fetchall() == [(1,)]
+        shares = [con.execute(f"select count(*) from ids where {orders}").fetchall()[0][0] for orders in slices]
+        assert min(shares) * 2 > max(shares), "they are of about the same size"
+
+
+def test_ids_are_only_ever_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables_module, "_number_of_slices", lambda _: 3)
+    ids = ["it's", "it's'; drop table raw.shipments; --", "zwölf"]
+    rows = {
+        "shipments": [
+            row("shipments", shipment_id=name, order_id=name, shipped_at="2026-03-05T12:00:00Z") for name in ids
+        ]
+    }
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "files", rows))
+        bill(warehouse, ["2026-03"])
+        assert warehouse.rows("select distinct order_id from core.units order by all") == [
+            {"order_id": name} for name in sorted(ids)
+        ]
 
 
 def test_the_memory_decides_how_many(tmp_path: Path) -> None:

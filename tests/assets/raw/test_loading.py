@@ -179,6 +179,24 @@ def test_row_numbers_are_those_of_the_file_beyond_a_chunk(home, raw, monkeypatch
 # -- versions ------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize(
+    ("days", "as_they_lie"),
+    [
+        ((1, 2, 3, 4), ["A", "B", "C", "D"]),  # by order, so that one is found without the others
+        ((1, 70, 71, 2), ["C", "D", "A", "B"]),  # and of a file of many days by month first
+    ],
+)
+def test_rows_lie_by_order_and_know_their_row_in_the_file(home, raw, days, as_they_lie):
+    first = datetime(2026, 1, 1, tzinfo=UTC)
+    at = [(first + timedelta(days=day)).isoformat() for day in days]
+    home.load_file(
+        "order_items.csv",
+        [raw.item(order_id=order, purchased_at=day) for order, day in zip("DBAC", at, strict=True)],
+    )
+    assert [name for (name,) in home.rows("select order_id from raw.order_items order by rowid")] == as_they_lie
+    assert home.rows("select order_id from raw.order_items order by row_number") == [(order,) for order in "DBAC"]
+
+
 def test_what_was_in_force_can_be_asked_for_as_of_any_load(home, raw):
     """A version that is beaten only later was in force until then, and one that came late never was."""
     steps = [
