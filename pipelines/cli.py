@@ -311,6 +311,7 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
             sources=read_sources(places.sources),
             marketplaces=read_marketplaces(places.marketplaces),
             now=_now(),
+            limits=places.limits,
             progress=show,
         )
     for refusal in report.refusals:

@@ -18,6 +18,9 @@ from pipelines.printing import as_lines, new_table, show_table
 from pipelines.profiling import Profile
 from pipelines.reproducing import Reproduction
 
+THE_LINE = "line"
+"""Stands for a column where a row is refused before it has any."""
+
 OUTCOMES = (
     "chargeable",
     "trial",
@@ -229,8 +232,12 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
         if file.ignored_columns:
             ignored = ", ".join(file.ignored_columns)
             _say(console, f"{file.path.name}: columns that {file.dataset} does not have: {ignored}")
+        if file.encoding:
+            _say(console, f"{file.path.name}: read line by line, as {file.encoding}")
     for row in quarantined:
         found = "is blank, but" if row["value"] is None else f"is {row['value']!r}, not"
+        if row["column_name"] == THE_LINE:
+            found = "should be:"
         _say(
             console,
             f"{row['name']}: {row['rows']:,} quarantined as {row['dataset']}, first in row {row['first_row']:,}:"
