@@ -19,7 +19,7 @@ class Limits:
     longest_line: int = 2_000_000
     """Bytes of a line of text; a longer one is most likely no line of a table."""
     longest_value: int = 100_000
-    """Characters of a value; a row with a longer one is refused."""
+    """Bytes of a value; a row with a longer one is refused."""
     most_columns: int = 1_000
     largest_file: int = 200_000_000_000
     """Bytes, once it is decompressed."""

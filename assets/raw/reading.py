@@ -31,6 +31,10 @@ LIMITS = Limits()
 SMALL = 10_000_000
 """Bytes. What is no larger once decompressed does no harm, at whatever ratio."""
 
+LINE_OF = "a line of more than {:,} bytes"
+BYTES_BETWEEN_LOOKS, BYTES_LOOKED_AT = 8_000_000, 64_000
+"""The engine's buffers hold sixteen lines of the greatest length, at least 32 MB."""
+
 OF_LINES = ("refused", "as_came")
 """Columns of rows that may be lines at fault: why, and the line."""
 
@@ -83,6 +87,8 @@ def as_text(
         _decompress(path, compression, limits)
     if kind == "parquet":
         return _parquet_as_text(path, columns, limits)
+    if not compression:
+        _look_for_long_lines(path, limits)
     if kind == "jsonl":
         return _json_lines_as_text(path, compression, columns, limits)
     return _delimited_as_text(path, compression, dialect or DIALECTS[kind], columns, limits)
@@ -154,7 +160,7 @@ def read_by_line(
             con.execute(f"insert into {table} from batch")
             con.unregister("batch")
     except LineTooLongError as error:
-        raise _beyond(limits, "longest_line", "a line of more than {:,} bytes") from error
+        raise _beyond(limits, "longest_line", LINE_OF) from error
     rows, good = con.execute(f"select count(*), count(*) filter (refused is null) from {table}").fetchall()[0]
     if rows and not good:
         raise why
@@ -172,8 +178,11 @@ def _kind_of(path: Path) -> tuple[str, str | None]:
 
 
 def _decompress(path: Path, compression: str, limits: Limits) -> None:
-    """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one."""
-    size, most = 0, max(SMALL, path.stat().st_size * limits.largest_ratio)
+    """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one.
+
+    It also passes over lines that are longer than its buffers, and says nothing.
+    """
+    size, line, most = 0, 0, max(SMALL, path.stat().st_size * limits.largest_ratio)
     try:
         with open_text(path, compression) as file:
             while piece := file.read(1 << 20):
@@ -182,8 +191,31 @@ def _decompress(path: Path, compression: str, limits: Limits) -> None:
                     raise _beyond(limits, "largest_file", "more than {:,} bytes once it is decompressed")
                 if size > most:
                     raise _beyond(limits, "largest_ratio", "more than {:,} times its size once it is decompressed")
+                end = _last_line_end(piece)
+                line = line + len(piece) if end < 0 else len(piece) - end
+                if line > limits.longest_line:
+                    raise _beyond(limits, "longest_line", LINE_OF)
     except (OSError, pa.ArrowException) as error:
         raise FileRefusedError(f"it is not a whole {compression} file; was it cut off?") from error
+
+
+def _look_for_long_lines(path: Path, limits: Limits) -> None:
+    """Refuse a plain file with a line that is longer than the engine's buffers, which it would pass over in silence.
+
+    Here and there is enough: such a line is many times as long as a line may be.
+    """
+    with path.open("rb") as file:
+        for start in range(0, path.stat().st_size, BYTES_BETWEEN_LOOKS):
+            file.seek(start)
+            line = 0
+            while (piece := file.read(BYTES_LOOKED_AT)) and _last_line_end(piece) < 0:
+                line += len(piece)
+                if line > limits.longest_line:
+                    raise _beyond(limits, "longest_line", LINE_OF)
+
+
+def _last_line_end(piece: bytes) -> int:
+    return max(piece.rfind(b"\n"), piece.rfind(b"\r"))
 
 
 def _delimited_as_text(

@@ -20,6 +20,7 @@ import pandera.polars as pa
 
 from assets.raw.contracts import failing_rows, passes
 from assets.raw.reading import (
+    LIMITS,
     OF_LINES,
     FileRefusedError,
     UnreadableError,
@@ -45,7 +46,7 @@ class Staging:
         source: Source,
         joined: Mapping[str, Path],
         marketplaces: frozenset[str],
-        limits: Limits,
+        limits: Limits = LIMITS,
     ):
         self.con, self.path, self.source, self.dataset, self.joined = con, path, source, source.dataset, joined
         self.marketplaces, self.limits = marketplaces, limits
