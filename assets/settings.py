@@ -6,10 +6,30 @@ Does not belong here: opening any of these places.
 import os
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What a file to be loaded may be; beyond that it is refused. Each is set by its name, as `CSBA_LONGEST_LINE`."""
+
+    longest_line: int = 2_000_000
+    """Bytes of a line of text; a longer one is most likely no line of a table."""
+    longest_value: int = 100_000
+    """Bytes of a value; a row with a longer one is refused."""
+    most_columns: int = 1_000
+    largest_file: int = 200_000_000_000
+    """Bytes, once it is decompressed."""
+    largest_ratio: int = 100
+    """So many times as large as it was may a file become when it is decompressed; small files are not looked at."""
+
+    @staticmethod
+    def named(name: str) -> str:
+        """The setting that sets a limit."""
+        return f"CSBA_{name.upper()}"
 
 
 @dataclass(frozen=True)
@@ -28,6 +48,7 @@ class Settings:
     """The PDF engine: `plutoprint`; `weasyprint-a` or `weasyprint-ua` for archives; `none` for no PDFs."""
     memory: int
     """Bytes that the engine of tables may hold; what is more goes to `spill/` below the home, and comes back."""
+    limits: Limits
 
     @property
     def warehouse(self) -> Path:
@@ -69,7 +90,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
     `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES` and `CSBA_FONTS` name places, by default those of the
     checkout and its home; `CSBA_PDF` the PDF engine; `CSBA_MEMORY` the memory, such as `4GB`, by default half of the
-    machine's.
+    machine's; and `CSBA_LONGEST_LINE` and its like the limits of files, as whole numbers.
 
     Raises `SettingsError`.
     """
@@ -87,7 +108,21 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         fonts=place("CSBA_FONTS", home / "fonts"),
         pdf=environment.get("CSBA_PDF") or "plutoprint",
         memory=_memory(environment.get("CSBA_MEMORY") or ""),
+        limits=_limits(environment),
     )
+
+
+def _limits(environment: Mapping[str, str]) -> Limits:
+    given = {}
+    for limit in fields(Limits):
+        text = (environment.get(Limits.named(limit.name)) or "").strip()
+        if text and (not re.fullmatch(r"\d{1,15}", text) or not int(text)):
+            raise SettingsError(
+                f"{Limits.named(limit.name)} is {text!r}; it is a whole number, such as {limit.default}"
+            )
+        if text:
+            given[limit.name] = int(text)
+    return Limits(**given)
 
 
 def _memory(text: str) -> int:

@@ -3,9 +3,10 @@
     python bench/parts.py [--units 1000000] [--rounds 5] [--world FOLDER]
 
 Prints, for each part, the median seconds of the other way and of the way chosen, and the ratio with its spread. The
-parts: how ids are stored; how versions that are beaten are left out; how times are read; who holds good rows against
-the contract; how the orders of a quarter are counted, and in how many conditions they are chosen; how a key that comes
-twice, and an order whose items disagree, are found.
+parts: how ids are stored; how rows lie, and what a slice of orders and one order then take to read; how versions that
+are beaten are left out; how times are read; who holds good rows against the contract; how the orders of a quarter are
+counted, and in how many conditions they are chosen; how a key that comes twice, and an order whose items disagree, are
+found.
 """
 
 import argparse
@@ -16,6 +17,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from functools import cached_property
 from pathlib import Path
 from unittest.mock import patch
 
@@ -65,6 +67,9 @@ class Parts:
         return [
             ("writing ids: compressed / as they are", lambda: self.store("plain"), lambda: self.store("as_they_are")),
             ("joining by ids: compressed / as they are", lambda: self.join("plain"), lambda: self.join("as_they_are")),
+            ("writing rows: as they came / by order", lambda: self.lay(CAME), lambda: self.lay(BY_ORDER)),
+            ("a slice of orders: as they came / by order", lambda: self.slice(CAME), lambda: self.slice(BY_ORDER)),
+            ("one order: as they came / by order", lambda: self.one(CAME), lambda: self.one(BY_ORDER)),
             ("leaving out what is beaten: not exists / anti join", self.not_exists, self.anti_join),
             ("reading times: any form / the usual one first", lambda: self.times(any_form=True), self.times),
             ("good rows: held by the contract / passed by SQL", lambda: self.stage(by_contract=True), self.stage),
@@ -94,6 +99,32 @@ class Parts:
             "select count(*) from target.ids join target.other_ids using (order_id, order_item_id)"
         ).fetchall()
         self.con.execute("detach target")
+
+    def lay(self, order: str) -> None:
+        """Write whole items."""
+        columns = {row[0]: row[1] for row in self.con.execute("describe items").fetchall()}
+        self.con.execute(f"create or replace table lying_{bool(order)} ({columns_to_make(columns)})")
+        self.con.execute(f"insert into lying_{bool(order)} from items {order}")
+        self.con.execute("checkpoint")
+
+    def slice(self, order: str) -> None:
+        """Read one of nine slices of the orders."""
+        self.read(order, f"order_id >= '{self.bounds[0]}' and order_id < '{self.bounds[1]}'")
+
+    def one(self, order: str) -> None:
+        """Read one order."""
+        self.read(order, f"order_id = '{self.bounds[0]}'")
+
+    @cached_property
+    def bounds(self) -> list[str]:
+        """The orders between which one of nine slices lies."""
+        return self.con.execute("select quantile_disc(order_id, [4/9, 5/9]) from items").fetchall()[0][0]
+
+    def read(self, order: str, condition: str) -> None:
+        """What a join would need of some items."""
+        self.con.execute(f"""
+            select max(seller_id), max(sku), max(purchased_at), max(quantity)
+            from lying_{bool(order)} where {condition}""").fetchall()
 
     def not_exists(self) -> None:
         """As a condition on each row, of items that are joined to parcels."""
@@ -175,6 +206,7 @@ class Parts:
         self.con.execute(f"select hash(order_id) from items group by hash(order_id) having {having}").fetchall()
 
 
+CAME, BY_ORDER = "", "order by order_id"
 FIVE = """item.fulfillment = 'MFN' and item.is_prime = 'false'
     and month.starts_at <= item.placed_at and item.placed_at < month.ends_at"""
 ONE = """if(item.fulfillment = 'MFN' and item.is_prime = 'false',

@@ -229,6 +229,26 @@ def status() -> None:
 
 
 @cli.command()
+@click.argument("names", nargs=-1)
+@click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write the rows there.")
+def quarantine(names: tuple[str, ...], folder: Path | None) -> None:
+    """List quarantined rows by file and reason, of all files or of those whose names hold one of NAMES.
+
+    With --export they are written as they came, a CSV file for each file, with their row numbers and reasons. Mend them
+    and load them: what is good is added, once. They may hold personal data.
+    """
+    from assets.warehouse import read_warehouse
+    from pipelines.quarantine import export, refused_rows
+    from pipelines.summary import show_refused
+
+    console = _console()
+    with read_warehouse(settings().home) as warehouse:
+        show_refused(console, refused_rows(warehouse, names))
+        for path in export(warehouse, folder, names) if folder else ():
+            console.print(str(path), soft_wrap=True)
+
+
+@cli.command()
 def check() -> None:
     """Whether marketplaces, terms and sources can be used."""
     from pipelines.checking import check_inputs
@@ -311,6 +331,7 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
             sources=read_sources(places.sources),
             marketplaces=read_marketplaces(places.marketplaces),
             now=_now(),
+            limits=places.limits,
             progress=show,
         )
     for refusal in report.refusals:

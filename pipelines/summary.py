@@ -16,6 +16,7 @@ from assets.warehouse import Warehouse
 from pipelines.closing import Preview
 from pipelines.printing import as_lines, new_table, show_table
 from pipelines.profiling import Profile
+from pipelines.quarantine import LINE
 from pipelines.reproducing import Reproduction
 
 OUTCOMES = (
@@ -229,8 +230,12 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
         if file.ignored_columns:
             ignored = ", ".join(file.ignored_columns)
             _say(console, f"{file.path.name}: columns that {file.dataset} does not have: {ignored}")
+        if file.encoding:
+            _say(console, f"{file.path.name}: read line by line, as {file.encoding}")
     for row in quarantined:
         found = "is blank, but" if row["value"] is None else f"is {row['value']!r}, not"
+        if row["column_name"] == LINE:
+            found = "should be"
         _say(
             console,
             f"{row['name']}: {row['rows']:,} quarantined as {row['dataset']}, first in row {row['first_row']:,}:"
@@ -239,12 +244,26 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
     if quarantined and quarantined[0]["reasons"] > len(quarantined):
         _say(console, f"… and {quarantined[0]['reasons'] - len(quarantined):,} more reasons")
     if quarantined:
-        _say(console, "audit.quarantine holds the quarantined rows as they came; mend them and load them in a new file")
+        _say(
+            console,
+            "`csba quarantine --export DIR` writes the quarantined rows as they came; mend them, and load that file",
+        )
     if report.unchanged:
         before = "files were" if len(report.unchanged) > 1 else "file was"
         _say(console, f"{len(report.unchanged):,} {before} loaded before and nothing of it has changed")
     if not report.loads and not report.refusals and not report.unchanged:
         _say(console, "There is no file to load among those named")
+
+
+def show_refused(console: Console, refused: Sequence[dict[str, Any]]) -> None:
+    """Quarantined rows by file and reason."""
+    table = new_table("file", "dataset", "column", "should be", "load", "rows", "first row", left=4)
+    for row in refused:
+        words = (as_lines(str(row[name])) for name in ("name", "dataset", "column_name", "check_name"))
+        table.add_row(*map(Text, words), *(f"{row[name]:,}" for name in ("load_id", "rows", "first_row")))
+    show_table(console, "Quarantined (audit.quarantine)", table)
+    if not refused:
+        _say(console, "No row is quarantined")
 
 
 def _say(console: Console, text: str) -> None:

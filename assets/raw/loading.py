@@ -12,15 +12,17 @@ datasets": the greatest `updated_at`, then the later load, then the later row).
 
 import hashlib
 import json
+import os
 import unicodedata
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
-from assets.raw.reading import FileRefusedError, sha256
+from assets.raw.reading import LIMITS, FileRefusedError, sha256
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
+from assets.settings import Limits
 from assets.warehouse import Warehouse
 
 LONGEST_VALUE = 80
@@ -46,6 +48,8 @@ class FileLoad:
     rows_skipped: int
     skipped_because: dict[str, int]
     ignored_columns: tuple[str, ...] = ()
+    encoding: str | None = None
+    """In words, of a file that had to be read line by line."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +78,7 @@ def load(
     sources: Sources,
     marketplaces: Iterable[str],
     now: datetime,
+    limits: Limits = LIMITS,
     progress: Progress = lambda *_: None,
 ) -> LoadReport:
     """Load the new files among those named and those in the folders named.
@@ -83,11 +88,13 @@ def load(
     """
     report = LoadReport(warehouse.latest_load() + 1)
     hashes = _Hashes(warehouse, now)
-    this = _Load(warehouse, report.load_id, sources, frozenset(marketplaces), now, progress, hashes)
-    for path in files_of(paths):
+    this = _Load(warehouse, report.load_id, sources, frozenset(marketplaces), now, limits, progress, hashes)
+    for path, folder in files_of(paths).items():
         if sources.joins(path) and not sources.of(path):
             continue
         try:
+            if folder and _leads_out(path, folder):
+                raise FileRefusedError("it is a link that leads out of the folder; name the file itself")
             _load_file(this, path, report)
         except FileRefusedError as error:
             report.refusals.append(Refusal(path, str(error)))
@@ -107,6 +114,7 @@ class _Load:
     sources: Sources
     marketplaces: frozenset[str]
     now: datetime
+    limits: Limits
     progress: Progress
     hashes: "_Hashes"
 
@@ -144,6 +152,12 @@ class _Hashes:
             self.con.executemany("insert or replace into audit.hashes values (?, ?, ?)", rows)
 
 
+def _leads_out(path: Path, folder: Path) -> bool:
+    # Not Path.resolve, which raises for links that lead round in a circle.
+    real, within = (os.path.realpath(each) for each in (path, folder))
+    return not Path(real).is_relative_to(within)
+
+
 def _load_file(this: _Load, path: Path, report: LoadReport) -> None:
     if not path.exists():
         raise FileRefusedError("there is no such file")
@@ -176,7 +190,7 @@ class _Attempt:
         self.as_found = self.stamps()
         self.sha256 = this.hashes.of(path)
         self.sha256_of_joined = json.dumps({file.name: this.hashes.of(file) for file in joined.values()})
-        self.staging = Staging(self.con, path, source, joined, this.marketplaces)
+        self.staging = Staging(self.con, path, source, joined, this.marketplaces, this.limits)
 
     def stamps(self) -> list[tuple[int, int]]:
         """Size and time of change of the files, which must stay the same from hashing to the last row."""
@@ -186,7 +200,8 @@ class _Attempt:
     def rules_sha256(self) -> str:
         """What the rows that are kept depend on beside the files: how the source reads them, and the marketplaces."""
         listed = sorted(self.this.marketplaces) if "marketplace_id" in self.dataset.columns else []
-        rules = self.source.select, self.source.zone, self.source.dialect and vars(self.source.dialect), listed
+        dialect = self.source.dialect and vars(self.source.dialect)
+        rules = self.source.select, self.source.zone, dialect, listed, self.this.limits.longest_value
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
 
     def is_known(self) -> bool:
@@ -300,6 +315,7 @@ class _Attempt:
             rows_skipped=sum(skipped_because.values()),
             skipped_because=skipped_because,
             ignored_columns=self.staging.ignored_columns,
+            encoding=self.staging.encoding,
         )
         accounted = result.rows_loaded + result.rows_duplicate + result.rows_quarantined + result.rows_skipped
         if accounted != rows_read:

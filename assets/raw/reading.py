@@ -1,7 +1,8 @@
 """A file as text: every row of it, in its order, every value as it came.
 
-It owns formats, compression and headers. It does not know what the columns mean. A file that it cannot read to its
-last byte is refused whole, by name and reason; nothing of it is kept.
+It owns formats, compression and headers. It does not know what the columns mean. Of delimited text that breaks its own
+rules the lines at fault become rows that say so (`by_line.py`); any other file that it cannot read to its last byte is
+refused whole, by name and reason, and nothing of it is kept.
 """
 
 import codecs
@@ -10,20 +11,32 @@ import hashlib
 import io
 import re
 from collections import Counter
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, open_text, records
+from assets.settings import Limits
+
 SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|parquet|jsonl)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
 COMPRESSIONS = {None: None, ".gz": "gzip", ".zst": "zstd"}
 
-LONGEST_ROW = 2_000_000
-"""Bytes. A longer row of text is a file with an open quote."""
+LIMITS = Limits()
+SMALL = 10_000_000
+"""Bytes. What is no larger once decompressed does no harm, at whatever ratio."""
+
+LINE_OF = "a line of more than {:,} bytes"
+BYTES_BETWEEN_LOOKS, BYTES_LOOKED_AT = 8_000_000, 64_000
+"""The engine's buffers hold sixteen lines of the greatest length, at least 32 MB."""
+
+OF_LINES = ("refused", "as_came")
+"""Columns of rows that may be lines at fault: why, and the line."""
 
 OWN_NAMES = {"rowid", "as_came"}
 """Columns that the table of text has of its own."""
@@ -32,8 +45,15 @@ LARGEST_EXACT = 2**53
 """Up to here a JSON number with a decimal point or an exponent keeps its whole value."""
 
 
+NOT_IN_NAMES = re.compile(r"[\W_]+")
+
+
 class FileRefusedError(Exception):
     """A file that cannot be loaded; the message says why and what to do, without the file's name."""
+
+
+class UnreadableError(FileRefusedError):
+    """A file that breaks the rules of its format somewhere."""
 
 
 @dataclass(frozen=True)
@@ -53,27 +73,25 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def as_text(path: Path, *, dialect: Dialect | None = None, columns: tuple[str, ...] = ()) -> str:
+def as_text(
+    path: Path, *, dialect: Dialect | None = None, columns: tuple[str, ...] = (), limits: Limits = LIMITS
+) -> str:
     """The SELECT that reads a file as text, a row for each record and in its order; blank lines are no records.
 
-    `columns` are those asked of JSON lines, of which it also gives `as_came`, the line, and `refused`, why it cannot be
-    read exactly. What goes wrong, here or when the SELECT is run, is told by `refused_if_unreadable`; columns that are
-    not selected are not parsed.
+    `columns` are those that are wanted, and must not be there twice. Of JSON lines only these are read, and also
+    `as_came`, the line, and `refused`, why it cannot be read exactly. What goes wrong, here or when the SELECT is run,
+    is told by `refused_if_unreadable`; columns that are not selected are not parsed.
     """
-    suffix = SUFFIXES.search(path.name)
-    if suffix is None:
-        raise FileRefusedError(
-            "not a kind of file that can be read; known are .csv, .tsv, .jsonl and .parquet, plain, .gz or .zst"
-        )
-    kind = suffix["format"].lower()
-    compression = COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
+    kind, compression = _kind_of(path)
     if compression:
-        _decompress(path, compression)
+        _decompress(path, compression, limits)
     if kind == "parquet":
-        return _parquet_as_text(path)
+        return _parquet_as_text(path, columns, limits)
+    if not compression:
+        _look_for_long_lines(path, limits)
     if kind == "jsonl":
-        return _json_lines_as_text(path, compression, columns)
-    return _delimited_as_text(path, compression, dialect or DIALECTS[kind])
+        return _json_lines_as_text(path, compression, columns, limits)
+    return _delimited_as_text(path, compression, dialect or DIALECTS[kind], columns, limits)
 
 
 @contextmanager
@@ -84,7 +102,7 @@ def refused_if_unreadable() -> Generator[None]:
     except duckdb.OutOfMemoryException:
         raise
     except (duckdb.Error, UnicodeDecodeError, csv.Error, pa.ArrowException) as error:
-        raise FileRefusedError(_in_a_sentence(error)) from error
+        raise UnreadableError(_in_a_sentence(error)) from error
 
 
 def read_as_text(
@@ -94,64 +112,165 @@ def read_as_text(
     *,
     dialect: Dialect | None = None,
     columns: tuple[str, ...] = (),
+    limits: Limits = LIMITS,
 ) -> int:
     """Read a file into a fresh temporary table of text; returns its rows. Its `rowid + 1` is the record's ordinal."""
     with refused_if_unreadable():
-        con.execute(f"create or replace temp table {table} as {as_text(path, dialect=dialect, columns=columns)}")
+        text = as_text(path, dialect=dialect, columns=columns, limits=limits)
+        con.execute(f"create or replace temp table {table} as {text}")
     return con.execute(f"select count(*) from {table}").fetchall()[0][0]
 
 
-def _decompress(path: Path, compression: str) -> None:
-    """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one."""
+def read_by_line(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    table: str,
+    *,
+    why: UnreadableError,
+    dialect: Dialect | None = None,
+    columns: tuple[str, ...] = (),
+    limits: Limits = LIMITS,
+) -> tuple[int, str]:
+    """Read delimited text that cannot be read otherwise as `read_as_text` does; returns its rows, and its encoding.
+
+    The table has `refused` and `as_came` beside the header's columns, for lines at fault. Raises `why` for a file that
+    is no delimited text, or has no line without a fault.
+    """
+    kind, compression = _kind_of(path)
+    if kind not in DIALECTS:
+        raise why
+    dialect = dialect or DIALECTS[kind]
     try:
-        with pa.input_stream(str(path), compression=compression) as file:
-            while file.read(1 << 20):
-                pass
+        encoding = encoding_of(path, compression, limits.longest_line)
+        found = records(path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line)
+        header = next(found, None)
+        if header is None or header.refused:
+            raise why
+        names = names_of(header.values, columns, limits)
+        for name in OF_LINES:
+            if name in names:
+                raise FileRefusedError(
+                    f"{why}; and its header names a column {name!r}, so that its lines cannot be told"
+                )
+        made = ", ".join(f"{_in_quotes(name)} varchar" for name in (*names, *OF_LINES))
+        con.execute(f"create or replace temp table {table} ({made})")
+        named = max(place for place, name in enumerate(header.values, start=1) if name)
+        for batch in in_batches(found, names, named, *OF_LINES):
+            con.register("batch", batch)
+            con.execute(f"insert into {table} from batch")
+            con.unregister("batch")
+    except LineTooLongError as error:
+        raise _beyond(limits, "longest_line", LINE_OF) from error
+    rows, good = con.execute(f"select count(*), count(*) filter (refused is null) from {table}").fetchall()[0]
+    if rows and not good:
+        raise why
+    return rows, IN_WORDS[encoding]
+
+
+def _kind_of(path: Path) -> tuple[str, str | None]:
+    """The format of a file and its compression, by its name."""
+    suffix = SUFFIXES.search(path.name)
+    if suffix is None:
+        raise FileRefusedError(
+            "not a kind of file that can be read; known are .csv, .tsv, .jsonl and .parquet, plain, .gz or .zst"
+        )
+    return suffix["format"].lower(), COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
+
+
+def _decompress(path: Path, compression: str, limits: Limits) -> None:
+    """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one.
+
+    It also passes over lines that are longer than its buffers, and says nothing.
+    """
+    size, line, most = 0, 0, max(SMALL, path.stat().st_size * limits.largest_ratio)
+    try:
+        with open_text(path, compression) as file:
+            while piece := file.read(1 << 20):
+                size += len(piece)
+                if size > limits.largest_file:
+                    raise _beyond(limits, "largest_file", "more than {:,} bytes once it is decompressed")
+                if size > most:
+                    raise _beyond(limits, "largest_ratio", "more than {:,} times its size once it is decompressed")
+                end = _last_line_end(piece)
+                line = line + len(piece) if end < 0 else len(piece) - end
+                if line > limits.longest_line:
+                    raise _beyond(limits, "longest_line", LINE_OF)
     except (OSError, pa.ArrowException) as error:
         raise FileRefusedError(f"it is not a whole {compression} file; was it cut off?") from error
 
 
-def _delimited_as_text(path: Path, compression: str | None, dialect: Dialect) -> str:
-    names = _header(path, compression, dialect)
+def _look_for_long_lines(path: Path, limits: Limits) -> None:
+    """Refuse a plain file with a line that is longer than the engine's buffers, which it would pass over in silence.
+
+    Here and there is enough: such a line is many times as long as a line may be.
+    """
+    with path.open("rb") as file:
+        for start in range(0, path.stat().st_size, BYTES_BETWEEN_LOOKS):
+            file.seek(start)
+            line = 0
+            while (piece := file.read(BYTES_LOOKED_AT)) and _last_line_end(piece) < 0:
+                line += len(piece)
+                if line > limits.longest_line:
+                    raise _beyond(limits, "longest_line", LINE_OF)
+
+
+def _last_line_end(piece: bytes) -> int:
+    return max(piece.rfind(b"\n"), piece.rfind(b"\r"))
+
+
+def _delimited_as_text(
+    path: Path, compression: str | None, dialect: Dialect, wanted: tuple[str, ...], limits: Limits
+) -> str:
+    names = names_of(_header(path, compression, dialect, limits), wanted, limits)
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
     return (
         f"select * from read_csv({_exactly(path)}, auto_detect = false, header = true, columns = {{{columns}}},"
         f" compression = '{compression or 'none'}', hive_partitioning = false,"
         f" delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.quote)},"
-        f" strict_mode = true, null_padding = false, max_line_size = {LONGEST_ROW})"
+        f" strict_mode = true, null_padding = false, max_line_size = {limits.longest_line})"
     )
 
 
-def _header(path: Path, compression: str | None, dialect: Dialect) -> list[str]:
-    """The names in a file's first record."""
-    with pa.input_stream(str(path), compression=compression) as file:
-        start = file.read(LONGEST_ROW)
+def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limits) -> list[str]:
+    """The values of a file's first record."""
+    with open_text(path, compression) as file:
+        start = file.read(limits.longest_line)
     text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
     quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     lines = io.StringIO(text, newline="")
-    records = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting)
-    names = [name.strip() for name in next(records, [])]
-    _check_names(names)
+    return next(csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting), [])
+
+
+def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits = LIMITS) -> list[str]:
+    """The names of columns: in small letters, whatever is neither letter nor number as one `_`.
+
+    So `Amazon-Order-Id ` is `amazon_order_id`. A column without a name is called by its place, `column_3`, and a name
+    that comes again has its number, `name_2`. Refuses a header that is not there, is not text, or names twice what is
+    wanted.
+    """
+    if not any(header):
+        raise FileRefusedError("it is empty: not even a header")
+    if any("\x00" in name for name in header):
+        raise FileRefusedError("it is not text")
+    if len(header) > limits.most_columns:
+        raise _beyond(limits, "most_columns", "more than {:,} columns")
+    plain = [NOT_IN_NAMES.sub("_", name.lower()).strip("_") or f"column_{n}" for n, name in enumerate(header, start=1)]
+    for name, times in Counter(plain).items():
+        if times > 1 and name in wanted:
+            twice = ", ".join(
+                sorted({repr(given.strip()) for given, of in zip(header, plain, strict=True) if of == name})
+            )
+            raise FileRefusedError(f"its header names {twice} twice")
+        if name in OWN_NAMES:
+            raise FileRefusedError(f"its header names a column {name!r}, which has a meaning here; rename it")
+    names: list[str] = []
+    for name in plain:
+        numbered = (f"{name}_{number}" for number in count(2))
+        names.append(name if name not in names else next(each for each in numbered if each not in (*names, *plain)))
     return names
 
 
-def _check_names(names: list[str]) -> None:
-    """Refuse a header that is not there, is not text, or names a column twice or not at all."""
-    if not names:
-        raise FileRefusedError("it is empty: not even a header")
-    if any("\x00" in name for name in names):
-        raise FileRefusedError("it is not text")
-    seen = Counter(name.lower() for name in names)
-    doubled = sorted({name for name in names if seen[name.lower()] > 1})
-    if not all(names):
-        raise FileRefusedError("its header has a column without a name")
-    if doubled:
-        raise FileRefusedError(f"its header names {', '.join(map(repr, doubled))} twice")
-    for name in OWN_NAMES & seen.keys():
-        raise FileRefusedError(f"its header names a column {name!r}, which has a meaning here; rename it")
-
-
-def _json_lines_as_text(path: Path, compression: str | None, columns: tuple[str, ...]) -> str:
+def _json_lines_as_text(path: Path, compression: str | None, columns: tuple[str, ...], limits: Limits) -> str:
     """Values as text; `refused` for a line that is no object, names a key twice or has a value that is not exact."""
     values = "".join(f"json ->> '$.{name}' as {name}, " for name in columns)
     inexact = " ".join(
@@ -167,14 +286,16 @@ def _json_lines_as_text(path: Path, compression: str | None, columns: tuple[str,
             case when json_type(json) <> 'OBJECT' then 'line: a JSON object'
                  when len(json_keys(json)) > len(list_distinct(json_keys(json))) then 'line: each key once' {inexact}
             end as refused
-        from read_ndjson_objects({_exactly(path)}, maximum_object_size = {LONGEST_ROW},
+        from read_ndjson_objects({_exactly(path)}, maximum_object_size = {limits.longest_line},
             compression = '{compression or "none"}', hive_partitioning = false)"""
 
 
-def _parquet_as_text(path: Path) -> str:
-    names = pq.read_schema(path).names
-    _check_names(names)
-    values = ", ".join(f'cast("{name}" as varchar) as "{name}"' for name in (n.replace('"', '""') for n in names))
+def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str:
+    given = pq.read_schema(path).names
+    values = ", ".join(
+        f"cast({_in_quotes(name)} as varchar) as {_in_quotes(called)}"
+        for name, called in zip(given, names_of(given, wanted, limits), strict=True)
+    )
     return f"select {values} from read_parquet({_exactly(path)}, binary_as_string = true, hive_partitioning = false)"
 
 
@@ -187,8 +308,16 @@ def _exactly(path: Path) -> str:
     return _quoted(pattern)
 
 
+def _beyond(limits: Limits, name: str, what: str) -> FileRefusedError:
+    return FileRefusedError(f"it has {what.format(getattr(limits, name))} ({Limits.named(name)})")
+
+
 def _quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
+
+
+def _in_quotes(name: str) -> str:
+    return '"{}"'.format(name.replace('"', '""'))
 
 
 def _in_a_sentence(error: Exception) -> str:
@@ -210,7 +339,9 @@ def _in_a_sentence(error: Exception) -> str:
     elif line and "unterminated quote" in text:
         said = f"a quote that is opened in line {line[1]} is not closed properly; is the file cut off?"
     elif line and "Maximum line size" in text:
-        said = f"line {line[1]} is longer than {LONGEST_ROW:,} bytes"
+        said = f"line {line[1]} is longer than a line may be ({Limits.named('longest_line')})"
+    elif "maximum_object_size" in text:
+        said = f"a line is longer than a line may be ({Limits.named('longest_line')})"
     elif "state machine reached an invalid state" in text:
         said = "its lines end in different ways (LF, CRLF, CR), or a quote stands where none may; save it anew"
     return said

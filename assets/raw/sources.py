@@ -38,7 +38,7 @@ _KEYS = {"dataset", "file", "read", "zone", "join"}
 
 TEMPORARY_VIEWS = ("incoming", "input")
 TEMPORARY_TABLES = (
-    *("input_text", "mapped", "staged", "doubtful", "failures", "refusals", "left_out"),
+    *("input_text", "mapped", "with_faults", "staged", "doubtful", "failures", "refusals", "left_out"),
     *("hashes_twice", "known_rows", "known_versions", "again", "duplicates", "beaten"),
 )
 """What loading makes of a file, in order; a joined file must have another name."""
@@ -177,17 +177,21 @@ def _zone(path: Path, header: Mapping[str, str]) -> str | None:
     return zone
 
 
-def files_of(paths: Sequence[Path]) -> list[Path]:
-    """The files named, and those below the folders named, in order of path; hidden ones are passed over.
+def files_of(paths: Sequence[Path]) -> dict[Path, Path | None]:
+    """The files named, and those below the folders named, with that folder, in order of path.
 
-    A folder that cannot be listed is itself returned, so that it is refused by name.
+    Hidden ones are passed over. A folder that cannot be listed, or is a link, is itself returned, so that it is refused
+    by name.
     """
-    files: set[Path] = set()
+    files: dict[Path, Path | None] = {}
     for path in paths:
         if not os.path.isdir(path):  # noqa: PTH112 - Path.is_dir raises when a name is too long
-            files.add(path)
+            files[path] = None
             continue
-        for folder, below, names in os.walk(path, onerror=lambda error: files.add(Path(error.filename))):
+        for folder, below, names in os.walk(path, onerror=lambda error: files.setdefault(Path(error.filename))):
+            links = [name for name in below if os.path.islink(os.path.join(folder, name))]  # noqa: PTH114, PTH118
             below[:] = [name for name in below if not name.startswith(".")]
-            files.update(Path(folder, name) for name in names if not name.startswith("."))
-    return sorted(files)
+            for name in (*names, *links):
+                if not name.startswith("."):
+                    files.setdefault(Path(folder, name), path)
+    return dict(sorted(files.items()))

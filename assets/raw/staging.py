@@ -19,13 +19,21 @@ import duckdb
 import pandera.polars as pa
 
 from assets.raw.contracts import failing_rows, passes
-from assets.raw.reading import FileRefusedError, as_text, read_as_text, refused_if_unreadable
+from assets.raw.reading import (
+    LIMITS,
+    OF_LINES,
+    FileRefusedError,
+    UnreadableError,
+    as_text,
+    read_as_text,
+    read_by_line,
+    refused_if_unreadable,
+)
 from assets.raw.sources import TEMPORARY_TABLES, TEMPORARY_VIEWS, Source
 from assets.raw.typing_sql import HOW_TO_READ, is_blank, typed
+from assets.settings import Limits
 
 ROWS_PER_CHUNK = 500_000
-OWN_COLUMNS = ("refused", "as_came")
-"""What the text of JSON lines has beside their values."""
 
 
 class Staging:
@@ -38,12 +46,15 @@ class Staging:
         source: Source,
         joined: Mapping[str, Path],
         marketplaces: frozenset[str],
+        limits: Limits = LIMITS,
     ):
         self.con, self.path, self.source, self.dataset, self.joined = con, path, source, source.dataset, joined
-        self.marketplaces = marketplaces
+        self.marketplaces, self.limits = marketplaces, limits
         self.rows_read = 0
         self.ignored_columns: tuple[str, ...] = ()
         """Columns of a canonical file that nobody asked for."""
+        self.encoding: str | None = None
+        """In words, of a file that had to be read line by line."""
 
     @cached_property
     def schema(self) -> pa.DataFrameSchema:
@@ -71,22 +82,36 @@ class Staging:
 
     def stage_canonical(self) -> None:
         """`staged`, of a file in the dataset's own columns."""
-        with refused_if_unreadable():
-            text = as_text(self.path, dialect=self.source.dialect, columns=tuple(self.dataset.columns))
-            given = self.columns_of(f"({text})")
-            own = OWN_COLUMNS if OWN_COLUMNS[1] in given else ()
-            self.ignored_columns = tuple(name for name in given if name not in (*self.dataset.columns, *own))
-            self.stage(f"({text})", given, own, keep_rows=True)
+        columns = tuple(self.dataset.columns)
+        try:
+            with refused_if_unreadable():
+                text = as_text(self.path, dialect=self.source.dialect, columns=columns, limits=self.limits)
+                self.stage_text(f"({text})")
+        except UnreadableError as error:
+            self.read_by_line(error, columns)
+            self.stage_text("input_text")
         self.rows_read = self.number("select count(*) from staged")
+
+    def stage_text(self, text: str) -> None:
+        """`staged`, from a table or query of text in the dataset's columns; of lines, with those at fault."""
+        given = self.columns_of(text)
+        own = OF_LINES if OF_LINES[1] in given else ()
+        self.ignored_columns = tuple(name for name in given if name not in (*self.dataset.columns, *own))
+        self.stage(text, given, own, keep_rows=True)
 
     def stage_mapped(self) -> None:
         """`staged`, of any other file: its text, and that of each file joined to it, then the source's SELECT."""
         for table, file in self.joined.items():
             try:
-                read_as_text(self.con, file, table, dialect=self.source.dialect)
+                read_as_text(self.con, file, table, dialect=self.source.dialect, limits=self.limits)
             except FileRefusedError as error:
                 raise FileRefusedError(f"{file.name}, which is read with it: {error}") from error
-        self.rows_read = read_as_text(self.con, self.path, "input_text", dialect=self.source.dialect)
+        try:
+            self.rows_read = read_as_text(
+                self.con, self.path, "input_text", dialect=self.source.dialect, limits=self.limits
+            )
+        except UnreadableError as error:
+            self.read_by_line(error)
         self.con.execute("create temp view input as select rowid + 1 as row_number, * from input_text")
         try:
             self.con.execute(f"""
@@ -113,8 +138,24 @@ class Staging:
                 f"the source {self.source.name} makes {rows:,} rows of {different:,} of its {self.rows_read:,}; it must"
                 " give each row once and say `skipped` or `refused`"
             )
+        if self.encoding:
+            # A line at fault stays one, whatever the source makes of it.
+            others = "* exclude (refused)" if "refused" in given else "*"
+            said = "coalesce(input_text.refused, mapped.refused)" if "refused" in given else "input_text.refused"
+            self.con.execute(f"""
+                create temp table with_faults as
+                select mapped.{others}, {said} as refused
+                from mapped join input_text on input_text.rowid + 1 = mapped.row_number
+                order by row_number""")
+            given = self.columns_of("with_faults")
         own = [name for name in ("refused", "skipped") if name in given]
-        self.stage("mapped", given, own, keep_rows=False)
+        self.stage("with_faults" if self.encoding else "mapped", given, own, keep_rows=False)
+
+    def read_by_line(self, why: UnreadableError, columns: tuple[str, ...] = ()) -> None:
+        """`input_text`, of a file that breaks the rules of its format; its lines at fault say so."""
+        self.rows_read, self.encoding = read_by_line(
+            self.con, self.path, "input_text", why=why, dialect=self.source.dialect, columns=columns, limits=self.limits
+        )
 
     def stage(self, text: str, given: Sequence[str], own: Sequence[str], *, keep_rows: bool) -> None:
         """`staged`, from a table or query of text that has the columns given, some of them `own` beside the dataset's.
@@ -132,7 +173,10 @@ class Staging:
             else "cast(null as varchar)"
             for name in (*columns, "refused", "skipped")
         }
-        values = ", ".join(f"{typed(came[name], kind, self.source.zone)} as {name}" for name, kind in columns.items())
+        values = ", ".join(
+            f"{typed(came[name], kind, self.source.zone, self.limits.longest_value)} as {name}"
+            for name, kind in columns.items()
+        )
         readable = " and ".join(
             f"case when {name} is null then {is_blank(came[name])} else true end"
             for name in columns
@@ -217,12 +261,11 @@ class Staging:
 
 
 def _as_json(values: Mapping[str, str]) -> str:
-    """A row of text as it came, of the expression of each of its columns: the line itself, or an object."""
-    if "as_came" in values:
-        return values["as_came"]
-    return "json_object({})".format(
-        ", ".join("'{}', {}".format(name.replace("'", "''"), value) for name, value in values.items())
+    """A row of text as it came, of the expression of each of its columns: the line if it was kept, or an object."""
+    pairs = ", ".join(
+        "'{}', {}".format(name.replace("'", "''"), value) for name, value in values.items() if name not in OF_LINES
     )
+    return f"coalesce({values.get('as_came', 'null')}, cast(json_object({pairs}) as varchar))"
 
 
 def _name(column: str) -> str:

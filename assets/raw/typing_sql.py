@@ -8,11 +8,14 @@ Each type has a usual form, which is told by its length and a letter or two and 
 looked at closely; a value of the usual form never gets that far.
 """
 
+from assets.settings import Limits
+
+LONGEST = Limits().longest_value
 _CLOCK = r"\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6}0*)?)?"
 _OFFSET = r"[+-]([01]\d|2[0-3])(:?[0-5]\d)?"
 
 HOW_TO_READ = {
-    "VARCHAR": "text without the character NUL",
+    "VARCHAR": f"text without the character NUL, not too long ({Limits.named('longest_value')})",
     "BIGINT": "a whole number",
     "BOOLEAN": "true or false",
     "TIMESTAMP": "an ISO 8601 time with its offset, such as 2026-01-31T23:59:59+00:00",
@@ -25,14 +28,16 @@ def is_blank(text: str) -> str:
     return f"({text} is null or ({text} < '!' and trim({text}, ' \t\r\n') = ''))"
 
 
-def typed(text: str, kind: str, zone: str | None = None) -> str:
+def typed(text: str, kind: str, zone: str | None = None, longest: int = LONGEST) -> str:
     """The expression that reads a text column as a DuckDB type.
 
     `zone` is the IANA zone of times without an offset. A local time that a clock change skips is read with the offset
     that was in force before the change; one that it repeats is the second of the two. The session's zone must be UTC.
+    `longest` is how many bytes a text may have.
     """
     if kind == "VARCHAR":
-        return f"case when not {is_blank(text)} and not contains({text}, chr(0)) then {text} end"
+        good = f"not {is_blank(text)} and strlen({text}) <= {longest} and not contains({text}, chr(0))"
+        return f"case when {good} then {text} end"
     trimmed = f"trim({text})"
     if kind == "BIGINT":
         usual = f"strlen({text}) <= 18 and cast(try_cast({text} as bigint) as varchar) = {text}"

@@ -8,7 +8,7 @@ from typing import Any
 import duckdb
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.raw.contracts import DATASETS, EARLIEST, LATEST, MOST_UNITS, failing_rows, passes
@@ -56,6 +56,7 @@ def test_sql_can_tell_of_all_large_datasets():
 
 
 @pytest.mark.parametrize("name", TELL_ALL)
+@settings(deadline=None)
 @given(data=st.data())
 def test_sql_lets_pass_what_the_contract_lets_pass(con, name, data):
     """A good row with any of its values changed, as the contract sees it and as SQL does."""

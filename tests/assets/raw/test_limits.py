@@ -1,0 +1,119 @@
+"""What a file may be: beyond a limit it is refused at once, by the limit's name, and the others go on."""
+
+import gzip
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from assets.settings import Limits, SettingsError, settings
+
+GIGABYTE = 10**9
+RATIO = "it has more than 100 times its size once it is decompressed (CSBA_LARGEST_RATIO)"
+LINE = "it has a line of more than 2,000,000 bytes (CSBA_LONGEST_LINE)"
+
+
+def bomb(path: Path, what: str, size: int) -> Path:
+    """A compressed file that becomes as large as that, made without holding it."""
+    subprocess.run(f"{what} | head -c {size} | gzip -1 > '{path}'", shell=True, check=True)
+    return path
+
+
+@pytest.mark.parametrize("size", [GIGABYTE // 4, pytest.param(10 * GIGABYTE, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("name", ["shipments.csv.gz", "shipments.jsonl.gz"])
+@pytest.mark.parametrize(("what", "reason"), [("cat /dev/zero", LINE), ("yes 1,2,3", RATIO)])
+def test_a_small_file_that_becomes_large_is_refused(home, name, what, reason, size):
+    report = home.load(bomb(home.folder / name, what, size))
+    assert [refusal.reason for refusal in report.refusals] == [reason]
+
+
+@pytest.mark.parametrize("size", [GIGABYTE // 20, pytest.param(GIGABYTE, marks=pytest.mark.prove)])
+def test_a_line_without_end_is_refused(home, raw, size):
+    path = home.file("order_items.csv", b"")
+    with path.open("wb") as file:
+        file.write(raw.as_csv([raw.item()]))
+        for _ in range(size // 10**6):
+            file.write(b"x" * 10**6)
+    assert [refusal.reason for refusal in home.load(path).refusals] == [LINE]
+    with path.open("ab") as file:  # the engine passes over such a line, wherever it is
+        file.write(b"\n" + raw.as_csv([raw.item(order_id="O-2")]).splitlines()[1])
+    assert [refusal.reason for refusal in home.load(path).refusals] == [LINE]
+    packed = home.file("order_items.csv.gz", gzip.compress(path.read_bytes()[:GIGABYTE], 1))
+    assert [refusal.reason for refusal in home.load(packed, limits=Limits(largest_ratio=10**4)).refusals] == [LINE]
+    lines = b'{"order_id": "' + b"x" * 3 * 10**6 + b'"}\n'
+    assert home.refusal("order_items.jsonl", lines) == LINE
+
+
+def test_a_million_columns_are_refused(home):
+    names = ",".join(f"c{number}" for number in range(1_000_000))
+    assert home.refusal("order_items.csv", f"{names}\n".encode()).startswith("it has ")
+    names = ",".join(f"c{number}" for number in range(1_001))
+    assert (
+        home.refusal("order_items.csv", f"{names}\n".encode()) == "it has more than 1,000 columns (CSBA_MOST_COLUMNS)"
+    )
+
+
+@pytest.mark.parametrize("deep", [b"[" * 900_000 + b"]" * 900_000, b'{"a":' * 300_000 + b"1" + b"}" * 300_000])
+def test_depth_does_no_harm(home, raw, deep):
+    good = json.dumps(raw.item()).encode()
+    item = json.dumps(raw.item(order_id="O-2"))
+    nested = item.replace('"SKU-1"', "DEEP").encode().replace(b"DEEP", deep)
+    report = home.load_file("order_items.jsonl", b"\n".join([good, nested, b""]))
+    assert (report.loads[0].rows_loaded, report.loads[0].rows_quarantined) == (1, 1)
+    assert home.quarantine()[0][1:3] == ("sku", "a single value")
+
+
+def test_a_value_that_is_too_long_is_a_bad_row(home, raw):
+    limits = Limits(longest_value=50)
+    rows = [raw.item(sku="x" * 50), raw.item(order_id="O-2", sku="x" * 51)]
+    home.load_file("order_items.csv", rows, limits=limits)
+    ((number, column, check, value),) = home.quarantine()
+    assert (number, column, value) == (2, "sku", "x" * 51)
+    assert "CSBA_LONGEST_VALUE" in check
+    assert home.load(home.folder / "order_items.csv").loads[0].rows_loaded == 1, "under another limit it is read again"
+
+
+def test_a_large_file_is_refused_once_it_is_decompressed(home, raw):
+    content = raw.as_csv([raw.item(order_id=f"O-{number}") for number in range(100)])
+    report = home.load_file("order_items.csv.gz", gzip.compress(content), limits=Limits(largest_file=1000))
+    assert [refusal.reason for refusal in report.refusals] == [
+        "it has more than 1,000 bytes once it is decompressed (CSBA_LARGEST_FILE)"
+    ]
+
+
+def test_links_out_of_a_folder_are_refused_and_others_are_not(home, raw):
+    outside = home.file("outside/order_items_secret.csv", [raw.item(order_id="O-2")])
+    home.file("landing/order_items_1.csv", [raw.item()])
+    (home.folder / "landing" / "order_items_link.csv").symlink_to(outside)
+    (home.folder / "landing" / "order_items_same.csv").symlink_to("order_items_1.csv")
+    (home.folder / "landing" / "below").symlink_to(outside.parent)
+    (home.folder / "landing" / "order_items_loop.csv").symlink_to("order_items_loop.csv")
+    report = home.load(home.folder / "landing")
+    assert {refusal.path.name: refusal.reason for refusal in report.refusals} == {
+        "order_items_link.csv": "it is a link that leads out of the folder; name the file itself",
+        "order_items_loop.csv": "there is no such file",
+        "below": "it is a link that leads out of the folder; name the file itself",
+    }
+    assert (len(report.loads), len(report.unchanged)) == (1, 1)
+    (home.folder / "order_items_named.csv").symlink_to(outside)
+    assert home.load(home.folder / "order_items_named.csv").loads[0].rows_loaded == 1
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root may make devices")
+def test_devices_are_refused(home):
+    device = home.file("landing/order_items_1.csv", b"").with_name("order_items_zero.csv")
+    os.mknod(device, 0o20666, os.makedev(1, 5))
+    assert [refusal.reason for refusal in home.load(device.parent).refusals] == [
+        "it is empty: not even a header",
+        "it is not a file",
+    ]
+
+
+def test_limits_are_settings():
+    found = settings({"CSBA_LONGEST_LINE": "5000", "CSBA_MOST_COLUMNS": ""}).limits
+    assert found == Limits(longest_line=5000)
+    for text in ("0", "-1", "many", "1e9"):
+        with pytest.raises(SettingsError, match=r"CSBA_LARGEST_RATIO is .* whole number, such as 100"):
+            settings({"CSBA_LARGEST_RATIO": text})

@@ -1,0 +1,93 @@
+"""What was refused can be looked at, written as it came, mended and loaded, and nothing is there twice."""
+
+import csv
+import stat
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from house import load_paths, opened, row
+
+from assets.raw.contracts import DATASETS
+from pipelines.cli import cli
+from pipelines.quarantine import export, refused_rows
+
+COLUMNS = list(DATASETS["shipments"].columns)
+
+
+def parcel(number: int, **values: str) -> str:
+    given = (
+        row("shipments", shipment_id=f"P{number}", order_id=f"O{number}", shipped_at="2026-03-05T12:00:00Z") | values
+    )
+    return ",".join(given.get(name) or "" for name in COLUMNS)
+
+
+@pytest.fixture
+def home(tmp_path: Path) -> Path:
+    """A file of ten parcels, of which two have no quantity, one no number and one a value too many; and a good one."""
+    bad = {2: {"quantity": "none"}, 4: {"quantity": "", "carrier": "=1+1"}, 5: {"shipment_id": " "}}
+    lines = [parcel(number, **bad.get(number, {})) for number in range(1, 11)]
+    lines[6] += ",more"
+    files = tmp_path / "files"
+    files.mkdir()
+    (files / "shipments_2026-03.csv").write_text("\n".join([",".join(COLUMNS), *lines, ""]))
+    (files / "shipments_good.csv").write_text("\n".join([",".join(COLUMNS), parcel(11), ""]))
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [files])
+    return tmp_path / "home"
+
+
+def test_reasons_are_counted_by_file(home: Path) -> None:
+    with opened(home) as warehouse:
+        found = [(r["name"], r["column_name"], r["rows"], r["first_row"]) for r in refused_rows(warehouse)]
+        assert found == [
+            ("shipments_2026-03.csv", "quantity", 1, 2),
+            ("shipments_2026-03.csv", "quantity", 1, 4),
+            ("shipments_2026-03.csv", "shipment_id", 1, 5),
+            ("shipments_2026-03.csv", "line", 1, 7),
+        ]
+        assert len(refused_rows(warehouse, ["2026-03", "other"])) == 4
+        assert refused_rows(warehouse, ["GOOD"]) == []
+
+
+def test_rows_are_written_as_they_came_mended_and_loaded_once(home: Path, tmp_path: Path) -> None:
+    with opened(home) as warehouse:
+        (path,) = export(warehouse, tmp_path / "bad")
+        assert path.name.startswith("shipments_2026-03.")
+        assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
+        with path.open(newline="") as file:
+            rows = list(csv.DictReader(file))
+        assert [(r["quarantined_row"], r["quarantined_because"].split(":")[0]) for r in rows] == [
+            ("2", "quantity"), ("4", "quantity"), ("5", "shipment_id"), ("7", "line"),
+        ]  # fmt: skip
+        assert rows[1]["carrier"] == "=1+1"
+        assert rows[3]["line"] == parcel(7) + ",more"
+        for mended in rows[:2]:
+            mended["quantity"] = "3"
+        with path.open("w", newline="") as file:
+            writer = csv.DictWriter(file, rows[0])
+            writer.writeheader()
+            writer.writerows(rows[:2])
+        for _ in range(2):
+            load_paths(warehouse, [path])
+        found = warehouse.con.execute("select shipment_id, quantity from in_force.shipments order by all").fetchall()
+        assert len(found) == len({shipment for shipment, _ in found}) == 9
+        assert dict(found)["P2"] == dict(found)["P4"] == 3
+
+
+def test_what_was_written_is_never_written_over(home: Path, tmp_path: Path) -> None:
+    with opened(home) as warehouse:
+        export(warehouse, tmp_path / "bad")
+        with pytest.raises(FileExistsError):
+            export(warehouse, tmp_path / "bad")
+
+
+def test_the_command_lists_and_writes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSBA_HOME", str(home))
+    monkeypatch.setenv("COLUMNS", "200")
+    done = CliRunner().invoke(cli, ["quarantine", "--export", str(tmp_path / "bad")])
+    assert done.exit_code == 0, done.output
+    assert "a whole number" in done.output
+    assert "P4" not in done.output, "no row is shown"
+    assert done.output.strip().endswith(str(next((tmp_path / "bad").iterdir())))
+    assert "No row is quarantined" in CliRunner().invoke(cli, ["quarantine", "nothing"]).output
