@@ -70,6 +70,7 @@ def raw(
         sources=read_sources(settings.sources),
         marketplaces=marketplaces.read_marketplaces(settings.marketplaces),
         now=datetime.now(UTC).replace(tzinfo=None),
+        limits=settings.limits,
     )
     warehouse.failures.extend(f"{refusal.path}: {refusal.reason}" for refusal in report.refusals)
     for name in DATASETS:

@@ -151,7 +151,7 @@ class Parts:
 
     def stage(self, *, by_contract: bool = False) -> None:
         """Stage the items, with every row in doubt, or only those that SQL does not let pass."""
-        marketplaces = frozenset(read_marketplaces(CHECKOUT / "data" / "marketplaces.csv"))
+        marketplaces = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
         (path,) = self.world.glob("order_items*.csv")
         source = Source(CANONICAL, DATASETS["order_items"], ("order_items*",))
         attempt = staging.Staging(self.con, path, source, {}, marketplaces)

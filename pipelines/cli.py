@@ -8,9 +8,11 @@ import gc
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -70,13 +72,19 @@ def cli() -> None:
 
 @cli.command()
 @click.argument("paths", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--dry-run", is_flag=True, help="Load into a home that is thrown away, to see what each file would be.")
 @WAIT
-def load(paths: tuple[Path, ...], wait: bool) -> None:
+def load(paths: tuple[Path, ...], dry_run: bool, wait: bool) -> None:
     """Load new files and folders, once each by content."""
     started = time.monotonic()
     places, console = settings(), _console()
-    with _open(places, "csba load", wait=wait) as warehouse:
-        report = _load(console, warehouse, places, paths)
+    with TemporaryDirectory(prefix="csba-") if dry_run else nullcontext(places.home) as home:
+        places = replace(places, home=Path(home))
+        with _open(places, "csba load", wait=wait) as warehouse:
+            report = _load(console, warehouse, places, paths)
+    if dry_run:
+        console.print("Nothing was kept; what the home knows already was not looked at", soft_wrap=True)
+        sys.exit(UNUSABLE if report.refusals else 0)
     seconds = time.monotonic() - started
     rows = sum(file.rows_read for file in report.loads)
     what = (
@@ -226,6 +234,33 @@ def status() -> None:
 
     with read_warehouse(settings().home) as warehouse:
         show_status(_console(), warehouse, _now())
+
+
+@cli.command()
+@click.argument("path", type=click.Path(path_type=Path, exists=True, dir_okay=False))
+def inspect(path: Path) -> None:
+    """Look at a file without loading it: which source knows it, its first rows, and what would be refused.
+
+    Of a file that nobody knows: which sources come nearest, what it lacks for them, and a draft of a source.
+    """
+    from assets.core.marketplaces import read_marketplaces
+    from assets.raw.reading import FileRefusedError
+    from assets.raw.sources import read_sources
+    from pipelines.inspecting import draft, nearest, readings
+    from pipelines.summary import show_reading, show_unknown
+
+    places, console = settings(), _console()
+    sources = read_sources(places.sources)
+    try:
+        found = readings(path, sources, read_marketplaces(places.marketplaces), places.limits)
+        for reading in found:
+            show_reading(console, path, reading)
+        if not found:
+            show_unknown(console, path, nearest(path, sources), draft(path))
+    except FileRefusedError as error:
+        _complain(f"{path}: {error}")
+        sys.exit(UNUSABLE)
+    sys.exit(0 if found and not any(reading.refused for reading in found) else UNUSABLE)
 
 
 @cli.command()

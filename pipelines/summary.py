@@ -5,7 +5,8 @@ Everything is read from the published tables; nothing is computed here but sums.
 
 from collections.abc import Callable, Sequence
 from decimal import Decimal
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
 from rich.table import Table
@@ -17,7 +18,14 @@ from pipelines.closing import Preview
 from pipelines.printing import as_lines, new_table, show_table
 from pipelines.profiling import Profile
 from pipelines.quarantine import LINE
+
 from pipelines.reproducing import Reproduction
+
+if TYPE_CHECKING:
+    from pipelines.inspecting import Nearness, Reading
+
+LONGEST_SHOWN = 40
+"""Characters of a value."""
 
 OUTCOMES = (
     "chargeable",
@@ -253,6 +261,41 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
         _say(console, f"{len(report.unchanged):,} {before} loaded before and nothing of it has changed")
     if not report.loads and not report.refusals and not report.unchanged:
         _say(console, "There is no file to load among those named")
+
+
+def show_reading(console: Console, path: Path, found: "Reading") -> None:
+    """A file as a source reads it."""
+    name = "canonical columns" if found.source.select is None else f"the source {found.source.name}"
+    _say(console, f"{path.name} is {found.source.dataset.name}, by {found.why}: {name}")
+    if found.refused:
+        _say(console, f"It would be refused: {found.refused}")
+        return
+    refused, skipped = sum(row[2] for row in found.refusals), sum(count for _, count in found.skipped)
+    how = f", read line by line as {found.encoding}" if found.encoding else ""
+    good = found.rows_read - refused - skipped
+    _say(console, f"{found.rows_read:,} rows{how}: {good:,} good, {refused:,} refused, {skipped:,} skipped")
+    for column, check, rows, first in found.refusals:
+        _say(console, f"  refused: {rows:,}, first in row {first:,}: {column} should be {check}")
+    for reason, rows in found.skipped:
+        _say(console, f"  skipped: {rows:,}: {reason}")
+    table = new_table("column", *("" for _ in found.first), left=1 + len(found.first))
+    for column in found.source.dataset.columns if found.first else ():
+        table.add_row(column, *(Text(as_lines(_short(row[column]))) for row in found.first))
+    show_table(console, "The first good rows", table)
+
+
+def show_unknown(console: Console, path: Path, near: Sequence["Nearness"], draft: str) -> None:
+    """A file that nobody knows, and how to make it known."""
+    _say(console, f"Nobody knows {path.name}, neither by its name nor by its columns")
+    for each in near:
+        _say(console, f"  {each.source} would need {', '.join(each.missing)}")
+    _say(console, "A source to begin with, as one file below CSBA_SOURCES (docs/sources.md):\n")
+    _say(console, draft)
+
+
+def _short(value: Any) -> str:
+    text = "" if value is None else str(value)
+    return text if len(text) <= LONGEST_SHOWN else f"{text[: LONGEST_SHOWN - 1]}…"
 
 
 def show_refused(console: Console, refused: Sequence[dict[str, Any]]) -> None:

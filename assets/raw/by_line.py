@@ -23,6 +23,7 @@ import pyarrow as pa
 
 ROWS_AT_A_TIME = 50_000
 BYTES_AT_A_TIME = 1 << 20
+LINES_OF_START = 100
 LONGEST_QUOTED = 100_000
 """Characters over which a quoted value may go on; further on, a quote that is not closed is one too many."""
 NOT_CLOSED = "line: quotes that are closed at the end of a value"
@@ -62,8 +63,8 @@ def open_text(path: Path, compression: str | None) -> BinaryIO:
     return pa.input_stream(str(path), compression=compression)
 
 
-def encoding_of(path: Path, compression: str | None, longest: int) -> str:
-    """The encoding in which a file was written, found by trying strictly.
+def encoding_of(path: Path, compression: str | None, longest: int, *, only_start: bool = False) -> str:
+    """The encoding in which a file was written, or its start, found by trying strictly.
 
     A byte order mark decides. Else it is UTF-8 if all of it is, or any line that is not plain ASCII: then other lines
     are damaged. Else it is Windows-1252 or Shift_JIS, if the whole of it can be; of both, Shift_JIS if it has kana.
@@ -76,7 +77,8 @@ def encoding_of(path: Path, compression: str | None, longest: int) -> str:
         if start.startswith(mark):
             return encoding
     with open_text(path, compression) as file:
-        for line in _lines_of_bytes(file, longest):
+        lines = _lines_of_bytes(file, longest)
+        for line in islice(lines, LINES_OF_START) if only_start else lines:
             if line.isascii():
                 continue
             is_ascii = False

@@ -14,11 +14,12 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
 
+from assets.core.marketplaces import Marketplace
 from assets.raw.reading import LIMITS, FileRefusedError, sha256
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
@@ -76,7 +77,7 @@ def load(
     paths: Sequence[Path],
     *,
     sources: Sources,
-    marketplaces: Iterable[str],
+    marketplaces: Mapping[str, Marketplace],
     now: datetime,
     limits: Limits = LIMITS,
     progress: Progress = lambda *_: None,
@@ -88,7 +89,7 @@ def load(
     """
     report = LoadReport(warehouse.latest_load() + 1)
     hashes = _Hashes(warehouse, now)
-    this = _Load(warehouse, report.load_id, sources, frozenset(marketplaces), now, limits, progress, hashes)
+    this = _Load(warehouse, report.load_id, sources, marketplaces, now, limits, progress, hashes)
     for path, folder in files_of(paths).items():
         if sources.joins(path) and not sources.of(path):
             continue
@@ -112,7 +113,7 @@ class _Load:
     warehouse: Warehouse
     load_id: int
     sources: Sources
-    marketplaces: frozenset[str]
+    marketplaces: Mapping[str, Marketplace]
     now: datetime
     limits: Limits
     progress: Progress
@@ -201,7 +202,8 @@ class _Attempt:
         """What the rows that are kept depend on beside the files: how the source reads them, and the marketplaces."""
         listed = sorted(self.this.marketplaces) if "marketplace_id" in self.dataset.columns else []
         dialect = self.source.dialect and vars(self.source.dialect)
-        rules = self.source.select, self.source.zone, dialect, listed, self.this.limits.longest_value
+        source = self.source.select, self.source.zone, dialect, self.source.optional
+        rules = *source, listed, self.this.limits.longest_value, self.staging.facts
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
 
     def is_known(self) -> bool:

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 
 import duckdb
@@ -24,7 +24,7 @@ import pyarrow.parquet as pq
 from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, open_text, records
 from assets.settings import Limits
 
-SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|parquet|jsonl)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
+SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|txt|parquet|jsonl)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
 COMPRESSIONS = {None: None, ".gz": "gzip", ".zst": "zstd"}
 
 LIMITS = Limits()
@@ -62,9 +62,11 @@ class Dialect:
 
     delimiter: str
     quote: str = '"'
+    header: int = 1
+    """The line that names the columns; what stands above it is passed over."""
 
 
-DIALECTS = {"csv": Dialect(","), "tsv": Dialect("\t")}
+DIALECTS = {"csv": Dialect(","), "tsv": Dialect("\t"), "txt": Dialect("\t", "")}
 
 
 def sha256(path: Path) -> str:
@@ -143,7 +145,7 @@ def read_by_line(
     try:
         encoding = encoding_of(path, compression, limits.longest_line)
         found = records(path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line)
-        header = next(found, None)
+        header = next(islice(found, dialect.header - 1, None), None)
         if header is None or header.refused:
             raise why
         names = names_of(header.values, columns, limits)
@@ -172,7 +174,7 @@ def _kind_of(path: Path) -> tuple[str, str | None]:
     suffix = SUFFIXES.search(path.name)
     if suffix is None:
         raise FileRefusedError(
-            "not a kind of file that can be read; known are .csv, .tsv, .jsonl and .parquet, plain, .gz or .zst"
+            "not a kind of file that can be read; known are .csv, .tsv, .txt, .jsonl and .parquet, plain, .gz or .zst"
         )
     return suffix["format"].lower(), COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
 
@@ -226,19 +228,36 @@ def _delimited_as_text(
     return (
         f"select * from read_csv({_exactly(path)}, auto_detect = false, header = true, columns = {{{columns}}},"
         f" compression = '{compression or 'none'}', hive_partitioning = false,"
+        f" skip = {dialect.header - 1},"
         f" delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.quote)},"
         f" strict_mode = true, null_padding = false, max_line_size = {limits.longest_line})"
     )
 
 
 def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limits) -> list[str]:
-    """The values of a file's first record."""
+    """The values of the record that names a file's columns."""
     with open_text(path, compression) as file:
         start = file.read(limits.longest_line)
     text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
     quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     lines = io.StringIO(text, newline="")
-    return next(csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting), [])
+    records = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting)
+    return next(islice(records, dialect.header - 1, None), [])
+
+
+def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> frozenset[str]:
+    """The names of the columns of delimited text, in whatever encoding; none of any other file."""
+    kind, compression = _kind_of(path)
+    if kind not in DIALECTS:
+        return frozenset()
+    dialect = dialect or DIALECTS[kind]
+    try:
+        encoding = encoding_of(path, compression, limits.longest_line, only_start=True)
+        found = records(path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line)
+        header = next(islice(found, dialect.header - 1, None), None)
+        return frozenset(names_of(header.values, (), limits)) if header else frozenset()
+    except (FileRefusedError, LineTooLongError, OSError, pa.ArrowException):
+        return frozenset()
 
 
 def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits = LIMITS) -> list[str]:

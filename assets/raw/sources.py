@@ -5,16 +5,21 @@ A file in canonical columns is known by its name (`order_items*.csv`). Any other
 
     -- What the file is, in one sentence.
     -- dataset: contacts
-    -- file: olist_order_reviews_dataset.csv         patterns of the driving file's name, with commas between
-    -- read: delimiter=; quote='                     (optional) how delimited text is written
+    -- file: olist_order_reviews_dataset.csv         patterns of the driving file's name, with commas between; or
+    -- columns: order_id, review_score               the columns by which delimited text is known, whatever its name
+    -- optional: review_comment_title                (optional) columns that a file may lack; they are null then
+    -- facts: seller                                 (optional) what must be told of the file (`facts.py`)
+    -- read: delimiter=; quote=' header=3            (optional) how delimited text is written; the line of its header
     -- zone: America/Sao_Paulo                       (optional) zone of times without an offset
     -- join: orders = olist_orders_dataset.csv       (optional, several) a file beside it, as a table of text
     select row_number, … from input left join orders using (order_id)
 
 `input` holds the driving file as text, with `row_number`; of JSON lines it has `as_came`, the line, and `refused`, why
 it cannot be read exactly. The SELECT gives `row_number` and the dataset's columns (those that may be blank can be left
-out) as text, and exactly one row for each row of `input`. Two further columns are understood: `skipped`, why a row is
-no row of this dataset, and `refused`, `column: reason` why it is a bad one; null means neither.
+out) as text, and exactly one row for each row of `input`. Further columns are understood: `skipped`, why a row is no
+row of this dataset, and `refused`, `column: reason` why it is a bad one, null means neither; and `time_zone`, that of
+the row's times without an offset. `fact('seller')` is what was told of the file, null if nothing was; `marketplaces`
+holds `marketplace_id`, `domain` and `time_zone` of those that are listed.
 """
 
 import os
@@ -30,15 +35,15 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import duckdb
 
 from assets.raw.contracts import DATASETS, Dataset
-from assets.raw.reading import SUFFIXES, Dialect
+from assets.raw.reading import SUFFIXES, Dialect, columns_of
 
 CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
-_KEYS = {"dataset", "file", "read", "zone", "join"}
+_KEYS = {"dataset", "file", "columns", "optional", "facts", "read", "zone", "join"}
 
 TEMPORARY_VIEWS = ("incoming", "input")
 TEMPORARY_TABLES = (
-    *("input_text", "mapped", "with_faults", "staged", "doubtful", "failures", "refusals", "left_out"),
+    *("marketplaces", "input_text", "mapped", "with_faults", "staged", "doubtful", "failures", "refusals", "left_out"),
     *("hashes_twice", "known_rows", "known_versions", "again", "duplicates", "beaten"),
 )
 """What loading makes of a file, in order; a joined file must have another name."""
@@ -63,6 +68,12 @@ class Source:
     zone: str | None = None
     joins: tuple[tuple[str, str], ...] = ()
     """Table name and file name of each file that is joined."""
+    columns: frozenset[str] = frozenset()
+    """By which its files are known; none: by their names alone."""
+    optional: tuple[str, ...] = ()
+    """Columns that a file may lack."""
+    facts: tuple[str, ...] = ()
+    """What must be told of a file."""
 
     def matches(self, path: Path) -> bool:
         """Whether a file is of this source, by its name."""
@@ -82,17 +93,28 @@ class Sources:
         return tuple(Source(CANONICAL, dataset, (f"{dataset.name}*",)) for dataset in DATASETS.values())
 
     def of(self, path: Path) -> list[Source]:
-        """The sources that read a file: those whose pattern its name fits, else the canonical one; none if unknown."""
-        return [s for s in self.mapped if s.matches(path)] or [s for s in self.canonical if s.matches(path)]
+        """The sources that read a file, none if it is unknown.
+
+        Those that know it by its name, else those that know it by its columns, else the canonical one.
+        """
+        fitting = [source for source in self.mapped if source.matches(path)]
+        return (
+            [source for source in fitting if not source.columns]
+            or [source for source in fitting if source.columns and source.columns <= columns_of(path, source.dialect)]
+            or [source for source in self.canonical if source.matches(path)]
+        )
 
     def joins(self, path: Path) -> bool:
-        """Whether a file is only there to be joined to others."""
-        return any(path.name == name for source in self.mapped for _, name in source.joins)
+        """Whether a file is there to be joined to others, or to tell of one."""
+        tells = path.suffix == ".toml" and path.with_suffix("").is_file()
+        return tells or any(path.name == name for source in self.mapped for _, name in source.joins)
 
     def known_names(self) -> str:
         """What files are called, for whoever has one that is not known."""
         canonical = [f"{source.dataset.name}*.csv" for source in self.canonical]
-        return ", ".join(canonical + sorted({pattern for source in self.mapped for pattern in source.patterns}))
+        mapped = {pattern for source in self.mapped if not source.columns for pattern in source.patterns}
+        by_columns = ", ".join(source.name for source in self.mapped if source.columns)
+        return ", ".join([*canonical, *sorted(mapped)]) + (f"; and by their columns {by_columns}" if by_columns else "")
 
 
 def read_sources(folder: Path) -> Sources:
@@ -124,21 +146,29 @@ def _read_source(path: Path) -> Source:
             raise SourceError(f"{path.name}: `{entry['key']}` is given twice")
         else:
             header[entry["key"]] = entry["value"]
-    for key in ("dataset", "file"):
-        if not header.get(key):
-            raise SourceError(f"{path.name}: its header does not say `-- {key}: …`")
+    if not header.get("dataset"):
+        raise SourceError(f"{path.name}: its header does not say `-- dataset: …`")
+    if not header.get("file") and not header.get("columns"):
+        raise SourceError(f"{path.name}: its header says neither `-- file: …` nor `-- columns: …`")
     if header["dataset"] not in DATASETS:
         raise SourceError(f"{path.name}: there is no dataset {header['dataset']!r}; there are {', '.join(DATASETS)}")
     return Source(
         name=path.stem,
         dataset=DATASETS[header["dataset"]],
-        patterns=tuple(pattern.strip().lower() for pattern in header["file"].split(",")),
+        patterns=_listed(header.get("file", "*").lower()),
         select=_select(path, "\n".join(lines[len(comments) :])),
         description=" ".join(description),
         dialect=_dialect(path, header),
         zone=_zone(path, header),
         joins=tuple(joins),
+        columns=frozenset(_listed(header.get("columns", ""))),
+        optional=_listed(header.get("optional", "")),
+        facts=_listed(header.get("facts", "")),
     )
+
+
+def _listed(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())
 
 
 def _select(path: Path, text: str) -> str:
@@ -158,13 +188,13 @@ def _dialect(path: Path, header: Mapping[str, str]) -> Dialect | None:
     if "read" not in header:
         return None
     options = dict(re.findall(r"(\w+)=(\S*)", header["read"]))
-    unknown = options.keys() - {"delimiter", "quote"}
-    if unknown or "delimiter" not in options:
-        raise SourceError(f"{path.name}: `read` takes delimiter=… and quote=…, not {header['read']!r}")
+    unknown = options.keys() - {"delimiter", "quote", "header"}
+    if unknown or "delimiter" not in options or not options.get("header", "1").isdecimal():
+        raise SourceError(f"{path.name}: `read` takes delimiter=…, quote=… and header=…, not {header['read']!r}")
     delimiter, quote = options["delimiter"].replace("\\t", "\t").replace("tab", "\t"), options.get("quote", '"')
     if len(delimiter) != 1 or len(quote) > 1:
         raise SourceError(f"{path.name}: `read` takes one character as delimiter and at most one as quote")
-    return Dialect(delimiter, quote)
+    return Dialect(delimiter, quote, max(1, int(options.get("header", "1"))))
 
 
 def _zone(path: Path, header: Mapping[str, str]) -> str | None:

@@ -18,7 +18,9 @@ from pathlib import Path
 import duckdb
 import pandera.polars as pa
 
+from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import failing_rows, passes
+from assets.raw.facts import beside, facts_of
 from assets.raw.reading import (
     LIMITS,
     OF_LINES,
@@ -45,11 +47,12 @@ class Staging:
         path: Path,
         source: Source,
         joined: Mapping[str, Path],
-        marketplaces: frozenset[str],
+        marketplaces: Mapping[str, Marketplace],
         limits: Limits = LIMITS,
     ):
         self.con, self.path, self.source, self.dataset, self.joined = con, path, source, source.dataset, joined
         self.marketplaces, self.limits = marketplaces, limits
+        self.facts = facts_of(path) if source.select else {}
         self.rows_read = 0
         self.ignored_columns: tuple[str, ...] = ()
         """Columns of a canonical file that nobody asked for."""
@@ -112,7 +115,10 @@ class Staging:
             )
         except UnreadableError as error:
             self.read_by_line(error)
-        self.con.execute("create temp view input as select rowid + 1 as row_number, * from input_text")
+        given = self.columns_of("input_text")
+        lacking = "".join(f", cast(null as varchar) as {name}" for name in self.source.optional if name not in given)
+        self.con.execute(f"create temp view input as select rowid + 1 as row_number, *{lacking} from input_text")
+        self.tell()
         try:
             self.con.execute(f"""
                 create temp table mapped as
@@ -148,8 +154,24 @@ class Staging:
                 from mapped join input_text on input_text.rowid + 1 = mapped.row_number
                 order by row_number""")
             given = self.columns_of("with_faults")
-        own = [name for name in ("refused", "skipped") if name in given]
+        own = [name for name in ("refused", "skipped", "time_zone") if name in given]
         self.stage("with_faults" if self.encoding else "mapped", given, own, keep_rows=False)
+
+    def tell(self) -> None:
+        """`fact(name)`, what was told of the file, and `marketplaces`, for the source's SELECT."""
+        for name in self.source.facts:
+            if name not in self.facts:
+                raise FileRefusedError(
+                    f"it does not say its {name}: put it into a folder {name}=…, call it …_{name}=…{self.path.suffix},"
+                    f' or put a file {beside(self.path).name} beside it that says {name} = "…"'
+                )
+        cases = " ".join(f"when {_text(name)} then {_text(value)}" for name, value in self.facts.items())
+        told = f"case name {cases} end" if cases else "null"
+        self.con.execute(f"create or replace temp macro fact(name) as cast({told} as varchar)")
+        self.con.execute("create temp table marketplaces (marketplace_id varchar, domain varchar, time_zone varchar)")
+        for each in self.marketplaces.values():
+            row = [each.marketplace_id, each.domain, each.time_zone]
+            self.con.execute("insert into marketplaces values (?, ?, ?)", row)
 
     def read_by_line(self, why: UnreadableError, columns: tuple[str, ...] = ()) -> None:
         """`input_text`, of a file that breaks the rules of its format; its lines at fault say so."""
@@ -171,11 +193,12 @@ class Staging:
             name: f"cast({place[name]} as varchar)"
             if name in given and name in (*columns, *own)
             else "cast(null as varchar)"
-            for name in (*columns, "refused", "skipped")
+            for name in (*columns, "refused", "skipped", "time_zone")
         }
+        constant = _text(self.source.zone) if self.source.zone else None
+        zone = f"coalesce({came['time_zone']}, {constant or 'null'})" if "time_zone" in own else constant
         values = ", ".join(
-            f"{typed(came[name], kind, self.source.zone, self.limits.longest_value)} as {name}"
-            for name, kind in columns.items()
+            f"{typed(came[name], kind, zone, self.limits.longest_value)} as {name}" for name, kind in columns.items()
         )
         readable = " and ".join(
             f"case when {name} is null then {is_blank(came[name])} else true end"
@@ -266,6 +289,10 @@ def _as_json(values: Mapping[str, str]) -> str:
         "'{}', {}".format(name.replace("'", "''"), value) for name, value in values.items() if name not in OF_LINES
     )
     return f"coalesce({values.get('as_came', 'null')}, cast(json_object({pairs}) as varchar))"
+
+
+def _text(value: str) -> str:
+    return "'{}'".format(value.replace("'", "''"))
 
 
 def _name(column: str) -> str:

@@ -31,8 +31,9 @@ def is_blank(text: str) -> str:
 def typed(text: str, kind: str, zone: str | None = None, longest: int = LONGEST) -> str:
     """The expression that reads a text column as a DuckDB type.
 
-    `zone` is the IANA zone of times without an offset. A local time that a clock change skips is read with the offset
-    that was in force before the change; one that it repeats is the second of the two. The session's zone must be UTC.
+    `zone` is an expression for the IANA zone of times without an offset. A local time that a clock change skips is read
+    with the offset that was in force before the change; one that it repeats is the second of the two. The session's
+    zone must be UTC.
     `longest` is how many bytes a text may have.
     """
     if kind == "VARCHAR":
@@ -74,7 +75,7 @@ def _any_instant(text: str, zone: str | None) -> str:
     )
     local = (
         f"when regexp_full_match({text}, '{_CLOCK}')"
-        f" then timezone('UTC', timezone('{zone}', try_cast({text} as timestamp)))"
+        f" then timezone('UTC', timezone({zone}, try_cast({text} as timestamp)))"
     )
     return f"{with_offset} {local if zone else ''}"
 

@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from assets.core.marketplaces import read_marketplaces
 from assets.raw.contracts import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import Sources, read_sources
@@ -20,6 +21,7 @@ from assets.warehouse import Warehouse, open_warehouse
 
 NOW = datetime(2026, 11, 1, 12)
 US, BRAZIL = "ATVPDKIKX0DER", "A2Q3Y263D00KWC"
+MARKETPLACES = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
 
 ITEM = {
     "order_id": "O-1",
@@ -81,7 +83,11 @@ class Home:
 
     def load(self, *paths: Path, **options: Any) -> LoadReport:
         """Load, and hold every row of every file to account."""
-        settings = {"sources": self.sources, "marketplaces": [US, BRAZIL], "now": NOW} | options
+        settings = {
+            "sources": self.sources,
+            "marketplaces": {name: MARKETPLACES[name] for name in (US, BRAZIL)},
+            "now": NOW,
+        } | options
         report = load(self.warehouse, list(paths), **settings)
         self.check_accounts()
         assert all("\n" not in refusal.reason and refusal.reason for refusal in report.refusals)

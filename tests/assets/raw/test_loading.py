@@ -118,9 +118,9 @@ def test_a_file_is_read_again_when_the_rules_have_changed_that_refused_its_rows(
     rows = [raw.item(), raw.item(order_id="O-2", marketplace_id="A2Q3Y263D00KWC")]
     path = home.file("order_items.csv", rows)
     good = home.file("order_items_good.csv", [raw.item(order_id="O-3")])
-    first = home.load(path, good, marketplaces=[raw.US])
+    first = home.load(path, good, marketplaces=dict.fromkeys([raw.US]))
     assert [(done.rows_loaded, done.rows_quarantined) for done in first.loads] == [(1, 1), (1, 0)]
-    assert home.load(path, good, marketplaces=[raw.US]).unchanged == [path, good]
+    assert home.load(path, good, marketplaces=dict.fromkeys([raw.US])).unchanged == [path, good]
     (mended,) = home.load(path, good).loads
     assert (mended.rows_loaded, mended.rows_duplicate, mended.rows_quarantined) == (1, 1, 0)
     assert home.load(path, good).unchanged == [path, good]

@@ -25,7 +25,7 @@ with open_warehouse(folder / "home", holder="csba load", now=now) as warehouse:
     print("open", flush=True)
     if "hold" in sys.argv:
         sys.stdin.read()
-    load(warehouse, [folder / "landing"], sources=Sources(()), marketplaces=sys.argv[2].split(), now=now)
+    load(warehouse, [folder / "landing"], sources=Sources(()), marketplaces=dict.fromkeys(sys.argv[2].split()), now=now)
 """
 
 

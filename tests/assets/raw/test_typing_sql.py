@@ -32,7 +32,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def read(con):
     def read(text: str | None, kind: str, zone: str | None = None) -> Any:
-        query = f"select {typed('t', kind, zone)} from (select cast(? as varchar) as t)"
+        query = f"select {typed('t', kind, zone and f"'{zone}'")} from (select cast(? as varchar) as t)"
         return con.execute(query, [text]).fetchall()[0][0]
 
     return read

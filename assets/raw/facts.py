@@ -1,0 +1,42 @@
+"""What a file does not say itself, such as whose it is: told by a file beside it, by its name or by its folders.
+
+A report of one seller's account names neither the seller nor, often, the marketplace. So it lies below folders such as
+`seller=A1B2C3/marketplace=ATVPDKIKX0DER`, or is called `orders_seller=A1B2C3.txt`, or `orders.txt.toml` lies beside it:
+
+    seller = "A1B2C3"
+
+What stands nearest counts: the file beside it, then its name, then the folders from the inner to the outer.
+
+Does not belong here: what a source makes of it.
+"""
+
+import re
+import tomllib
+from pathlib import Path
+
+from assets.raw.reading import FileRefusedError
+
+_SAID = re.compile(r"(?:^|[^A-Za-z0-9])([a-z]+)=([A-Za-z0-9-]+)")
+
+
+def beside(path: Path) -> Path:
+    """The file that tells of another."""
+    return path.with_name(f"{path.name}.toml")
+
+
+def facts_of(path: Path) -> dict[str, str]:
+    """What is said of a file, by name. Raises `FileRefusedError` for a file beside it that cannot be used."""
+    found: dict[str, str] = {}
+    for part in path.absolute().parts:
+        found |= dict(_SAID.findall(part))
+    sidecar = beside(path)
+    if not sidecar.is_file():
+        return found
+    try:
+        said = tomllib.loads(sidecar.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise FileRefusedError(f"{sidecar.name}, which tells of it, is not TOML: {error}") from error
+    for name, value in said.items():
+        if not isinstance(value, str):
+            raise FileRefusedError(f"{sidecar.name}, which tells of it, says {name} as something else than text")
+    return found | said

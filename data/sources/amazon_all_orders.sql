@@ -1,0 +1,26 @@
+-- Amazon's report of all orders, with 29, 32, 33 or 34 columns. It has no ids of items: an item is known by its SKU, of which
+-- an order has one line. What was cancelled before it was shipped has no quantity.
+-- dataset: order_items
+-- columns: amazon_order_id, purchase_date, last_updated_date, fulfillment_channel, sales_channel, item_status, asin, sku, quantity
+-- facts: seller
+-- read: delimiter=tab quote=
+select
+    input.row_number,
+    input.amazon_order_id as order_id,
+    input.sku as order_item_id,
+    fact('seller') as seller_id,
+    coalesce(store.marketplace_id, fact('marketplace')) as marketplace_id,
+    input.purchase_date as purchased_at,
+    case input.fulfillment_channel when 'Merchant' then 'MFN' when 'Amazon' then 'AFN' else input.fulfillment_channel end
+        as fulfillment,
+    'false' as is_prime,
+    input.asin,
+    input.sku,
+    input.quantity,
+    input.last_updated_date as updated_at,
+    case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere'
+         when input.item_status = 'Cancelled' and coalesce(input.quantity, '0') = '0' then 'cancelled before it was shipped'
+    end as skipped
+from input
+left join marketplaces as store
+    on store.domain = lower(input.sales_channel)

@@ -1,0 +1,17 @@
+-- Amazon's report of shipments that it fulfilled, with 48 columns, in Japan with 49. It does not say whether tracking was valid.
+-- dataset: shipments
+-- columns: amazon_order_id, shipment_id, amazon_order_item_id, shipment_date, reporting_date, quantity_shipped, tracking_number
+-- read: delimiter=tab quote=
+select
+    row_number,
+    shipment_id,
+    amazon_order_item_id as order_item_id,
+    amazon_order_id as order_id,
+    shipment_date as shipped_at,
+    quantity_shipped as quantity,
+    carrier,
+    tracking_number as tracking_id,
+    reporting_date as updated_at,
+    case when regexp_matches(amazon_order_item_id, '^[0-9.,]+[Ee][+]?[0-9]+$')
+         then 'order_item_id: an id, not what a spreadsheet made of it' end as refused
+from input

@@ -1,0 +1,18 @@
+-- The feed by which a seller confirms to Amazon what it shipped. It has days, not times: a parcel left when its day began in
+-- the marketplace, which must be told of the file. A parcel is an order's items under one tracking number.
+-- dataset: shipments
+-- columns: order_id, order_item_id, quantity, ship_date, carrier_code, carrier_name, tracking_number, ship_method
+-- facts: marketplace
+-- read: delimiter=tab quote=
+select
+    row_number,
+    order_id || ':' || coalesce(tracking_number, '') as shipment_id,
+    order_item_id,
+    order_id,
+    ship_date || 'T00:00:00' as shipped_at,
+    quantity,
+    if(carrier_code = 'Other', carrier_name, carrier_code) as carrier,
+    tracking_number as tracking_id,
+    ship_date || 'T00:00:00' as updated_at,
+    (select time_zone from marketplaces where marketplace_id = fact('marketplace')) as time_zone
+from input

@@ -1,0 +1,116 @@
+"""A file looked at before it is loaded: who knows it and why, its first rows, and what of it would be refused.
+
+Nothing of it is kept. A file that nobody knows is held against the sources that come nearest, and gets a draft of a
+source to begin with.
+
+Does not belong here: how files are read and mapped.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from assets.core.marketplaces import Marketplace
+from assets.raw.contracts import DATASETS
+from assets.raw.reading import FileRefusedError, columns_of
+from assets.raw.sources import CANONICAL, Source, Sources
+from assets.raw.staging import Staging
+from assets.settings import Limits
+
+ROWS_SHOWN = 3
+NEAREST = 3
+"""So many sources are named that come nearest to an unknown file."""
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A file as one source reads it."""
+
+    source: Source
+    why: str
+    """By what it is known."""
+    refused: str | None = None
+    """Why the file would be refused as a whole."""
+    rows_read: int = 0
+    encoding: str | None = None
+    first: tuple[dict[str, Any], ...] = ()
+    """The first good rows, as they would be loaded."""
+    refusals: tuple[tuple[str, str, int, int], ...] = ()
+    """Column, what a good value is, rows, and the first of them."""
+    skipped: tuple[tuple[str, int], ...] = ()
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near a source comes to a file that it does not know: the columns that the file lacks."""
+
+    source: str
+    missing: tuple[str, ...]
+    of: int
+
+
+def readings(path: Path, sources: Sources, marketplaces: Mapping[str, Marketplace], limits: Limits) -> list[Reading]:
+    """The file as each source that knows it reads it; none if nobody does. Raises `FileRefusedError`."""
+    return [_reading(path, source, marketplaces, limits) for source in sources.of(path)]
+
+
+def _reading(path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits) -> Reading:
+    why = "its columns" if source.columns else "its name"
+    joined = {table: path.parent / name for table, name in source.joins}
+    with duckdb.connect() as con:
+        con.execute("set timezone = 'UTC'")
+        staging = Staging(con, path, source, joined, marketplaces, limits)
+        try:
+            staging.run(lambda _: None)
+        except FileRefusedError as error:
+            return Reading(source, why, str(error))
+        columns = ", ".join(source.dataset.columns)
+        first = con.execute(f"""
+            select {columns} from staged
+            anti join (select row_number from refusals
+                       union all select row_number from doubtful where skipped is not null) as out
+                on out.row_number = staged.rowid + 1
+            order by staged.rowid limit {ROWS_SHOWN}""")
+        names = [column[0] for column in first.description or ()]
+        rows = tuple(dict(zip(names, row, strict=True)) for row in first.fetchall())
+        refusals = con.execute("""
+            select column_name, check_name, count(*), min(row_number) from refusals group by all order by 4""")
+        found = tuple(refusals.fetchall())
+        skipped = con.execute(
+            "select skipped, count(*) from doubtful where skipped is not null group by all order by 2 desc, 1"
+        )
+        return Reading(source, why, None, staging.rows_read, staging.encoding, rows, found, tuple(skipped.fetchall()))
+
+
+def nearest(path: Path, sources: Sources) -> list[Nearness]:
+    """The sources, and datasets in their own columns, that share most columns with a file that nobody knows."""
+    found = []
+    for source in (*sources.mapped, *sources.canonical):
+        wanted = source.columns or (frozenset(source.dataset.required) if source.name == CANONICAL else frozenset())
+        if wanted:
+            name = f"{source.dataset.name}*.csv" if source.name == CANONICAL else source.name
+            found.append(Nearness(name, tuple(sorted(wanted - columns_of(path, source.dialect))), len(wanted)))
+    shared = [near for near in found if len(near.missing) < near.of]
+    return sorted(shared, key=lambda near: (len(near.missing) - near.of, len(near.missing), near.source))[:NEAREST]
+
+
+def draft(path: Path) -> str:
+    """A source to begin with, for a file that nobody knows; of the dataset that shares most columns with it."""
+    given = columns_of(path, None)
+    dataset = max(DATASETS.values(), key=lambda each: len(given & set(each.required)))
+    wanted = [name for name in dataset.columns if name in given or name in dataset.required]
+    lines = [
+        f"-- What {path.name} is, in one sentence.",
+        f"-- dataset: {dataset.name}",
+        f"-- columns: {', '.join(sorted(given))}",
+        "select",
+        "    row_number,",
+    ]
+    for name in wanted:
+        comma = "" if name == wanted[-1] else ","
+        meaning = dataset.schema.columns[name].description
+        lines.append(f"    {name}{comma}" if name in given else f"    null as {name}{comma}  -- {meaning}")
+    return "\n".join([*lines, "from input", ""])

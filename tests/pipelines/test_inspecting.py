@@ -1,0 +1,82 @@
+"""A file looked at before it is loaded: who knows it, what it would become, and how an unknown one is made known."""
+
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+from house import write_csv
+
+from assets.raw.sources import read_sources
+from pipelines.cli import cli
+from pipelines.inspecting import draft, nearest
+
+HEADER = (
+    "order-id\torder-item-id\tpurchase-date\tpayments-date\tsku\tquantity-purchased\tship-service-level\tbuyer-name"
+)
+
+
+@pytest.fixture
+def csba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setenv("CSBA_HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("COLUMNS", "200")
+
+    def call(*words: str | Path) -> Result:
+        return CliRunner().invoke(cli, [str(word) for word in words])
+
+    return call
+
+
+def a_report(folder: Path) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    at = "2026-03-01T14:18:23-07:00"
+    good = f"114-1\t58\t{at}\t{at}\tS1\t2\tStandard\tJane Roe"
+    lines = [HEADER, good, good.replace("58", "5.8E+13"), "114-2\t59"]
+    path = folder / "1234.txt"
+    path.write_text("\n".join([*lines, ""]))
+    return path
+
+
+def test_a_known_file_shows_its_rows_and_what_would_be_refused(csba, tmp_path: Path) -> None:
+    shown = csba("inspect", a_report(tmp_path / "seller=A1B2" / "marketplace=ATVPDKIKX0DER"))
+    assert shown.exit_code == 0, shown.output
+    assert "1234.txt is order_items, by its columns: the source amazon_order_report" in shown.output
+    assert "3 rows, read line by line as UTF-8: 1 good, 2 refused, 0 skipped" in shown.output
+    assert "first in row 2: order_item_id should be an id, not what a spreadsheet made of it" in shown.output
+    assert "first in row 3: line should be 8 values, as many as the header has" in shown.output
+    assert "2026-03-01 21:18:23" in shown.output
+    assert "Jane" not in shown.output, "what no dataset has is not shown"
+    assert not (tmp_path / "home").exists()
+
+
+def test_a_file_that_would_be_refused_says_why(csba, tmp_path: Path) -> None:
+    shown = csba("inspect", a_report(tmp_path))
+    assert shown.exit_code == 2
+    assert "It would be refused: it does not say its seller" in shown.output
+
+
+def test_a_canonical_file_is_known_by_its_name(csba, tmp_path: Path) -> None:
+    (path,) = write_csv(tmp_path, {"returns": []})
+    assert "returns.csv is returns, by its name: canonical columns" in csba("inspect", path).output
+
+
+def test_an_unknown_file_gets_its_nearest_sources_and_a_draft_that_can_be_used(csba, tmp_path: Path) -> None:
+    path = tmp_path / "unknown.csv"
+    path.write_text("Order-ID,order item id,purchased_at,Colour\nO1,1,2026-03-01T00:00:00Z,red\n")
+    shown = csba("inspect", path)
+    assert shown.exit_code == 2
+    assert "Nobody knows unknown.csv" in shown.output
+    assert "order_items*.csv would need" in shown.output
+    assert nearest(path, read_sources(tmp_path))[0].source == "order_items*.csv"
+    (tmp_path / "mine.sql").write_text(draft(path))
+    (source,) = read_sources(tmp_path).of(path)
+    assert (source.name, source.dataset.name) == ("mine", "order_items")
+
+
+def test_a_dry_run_keeps_nothing(csba, tmp_path: Path) -> None:
+    path = a_report(tmp_path / "seller=A1B2" / "marketplace=ATVPDKIKX0DER")
+    shown = csba("load", "--dry-run", path)
+    assert shown.exit_code == 0, shown.output
+    assert "Nothing was kept" in shown.output
+    assert "1234.txt: 1 quarantined as order_items, first in row 3: line should be 8 values" in shown.output
+    assert not (tmp_path / "home").exists()
+    assert csba("load", "--dry-run", a_report(tmp_path)).exit_code == 2
