@@ -18,7 +18,6 @@ from pipelines.closing import Preview
 from pipelines.printing import as_lines, new_table, show_table
 from pipelines.profiling import Profile
 from pipelines.quarantine import LINE
-
 from pipelines.reproducing import Reproduction
 
 if TYPE_CHECKING:
