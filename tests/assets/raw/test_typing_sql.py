@@ -32,7 +32,8 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def read(con):
     def read(text: str | None, kind: str, zone: str | None = None) -> Any:
-        query = f"select {typed('t', kind, zone and f"'{zone}'")} from (select cast(? as varchar) as t)"
+        expression = typed("t", kind, f"'{zone}'" if zone else None)
+        query = f"select {expression} from (select cast(? as varchar) as t)"
         return con.execute(query, [text]).fetchall()[0][0]
 
     return read
