@@ -28,6 +28,8 @@ from assets.warehouse import Warehouse
 
 LONGEST_VALUE = 80
 """Characters of a refused value that are kept beside its row, and shown."""
+ROWS_WORTH_ORDERING = 1_000_000
+"""A smaller file has so few blocks of rows that hardly any could be passed over."""
 DAYS_BY_ORDER_ALONE = 45
 """A file of more days is laid down month by month; to order rows by two things takes twice as long as by one."""
 
@@ -330,7 +332,7 @@ class _Attempt:
     def as_they_lie(self) -> str:
         """How the new rows are ordered, so that an order, a slice of orders or a month is found without the others."""
         at = self.dataset.happened_at
-        if at is None:
+        if at is None or self.staging.rows_read < ROWS_WORTH_ORDERING:
             return ""
         is_long = f"select count(*) from staged having max({at}) - min({at}) > interval {DAYS_BY_ORDER_ALONE} days"
         months = f"date_trunc('month', {at}), " if self.con.execute(is_long).fetchall() else ""

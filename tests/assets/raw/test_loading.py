@@ -186,7 +186,8 @@ def test_row_numbers_are_those_of_the_file_beyond_a_chunk(home, raw, monkeypatch
         ((1, 70, 71, 2), ["C", "D", "A", "B"]),  # and of a file of many days by month first
     ],
 )
-def test_rows_lie_by_order_and_know_their_row_in_the_file(home, raw, days, as_they_lie):
+def test_rows_of_a_large_file_lie_by_order_and_know_their_row(home, raw, monkeypatch, days, as_they_lie):
+    monkeypatch.setattr(loading, "ROWS_WORTH_ORDERING", 4)
     first = datetime(2026, 1, 1, tzinfo=UTC)
     at = [(first + timedelta(days=day)).isoformat() for day in days]
     home.load_file(
