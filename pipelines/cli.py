@@ -252,6 +252,8 @@ def inspect(path: Path) -> None:
     places, console = settings(), _console()
     sources = read_sources(places.sources)
     try:
+        if not path.is_file():
+            raise FileRefusedError("it is not a file")
         found = readings(path, sources, read_marketplaces(places.marketplaces), places.limits)
         for reading in found:
             show_reading(console, path, reading)
@@ -269,17 +271,18 @@ def inspect(path: Path) -> None:
 def quarantine(names: tuple[str, ...], folder: Path | None) -> None:
     """List quarantined rows by file and reason, of all files or of those whose names hold one of NAMES.
 
-    With --export they are written as they came, a CSV file for each file, with their row numbers and reasons. Mend them
-    and load them: what is good is added, once. They may hold personal data.
+    With --export they are written as they came, under the name of their file, with their row numbers and reasons. Mend
+    them and load them: what is good is added, once. They may hold personal data.
     """
+    from assets.raw.sources import read_sources
     from assets.warehouse import read_warehouse
     from pipelines.quarantine import export, refused_rows
     from pipelines.summary import show_refused
 
-    console = _console()
-    with read_warehouse(settings().home) as warehouse:
+    places, console = settings(), _console()
+    with read_warehouse(places.home) as warehouse:
         show_refused(console, refused_rows(warehouse, names))
-        for path in export(warehouse, folder, names) if folder else ():
+        for path in export(warehouse, folder, read_sources(places.sources), names) if folder else ():
             console.print(str(path), soft_wrap=True)
 
 

@@ -60,6 +60,9 @@ def readings(path: Path, sources: Sources, marketplaces: Mapping[str, Marketplac
 def _reading(path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits) -> Reading:
     why = "its columns" if source.columns else "its name"
     joined = {table: path.parent / name for table, name in source.joins}
+    for file in joined.values():
+        if not file.is_file():
+            return Reading(source, why, f"it is read together with {file.name}, which does not lie beside it")
     with duckdb.connect() as con:
         con.execute("set timezone = 'UTC'")
         staging = Staging(con, path, source, joined, marketplaces, limits)
@@ -105,7 +108,7 @@ def draft(path: Path) -> str:
     lines = [
         f"-- What {path.name} is, in one sentence.",
         f"-- dataset: {dataset.name}",
-        f"-- columns: {', '.join(sorted(given))}",
+        f"-- columns: {', '.join(sorted(given))}" if given else f"-- file: {path.name}",
         "select",
         "    row_number,",
     ]

@@ -7,11 +7,13 @@ Does not belong here: what makes a row a bad one.
 
 import csv
 import json
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, TextIO
 
+from assets.raw.facts import beside, facts_of
+from assets.raw.reading import DIALECTS, SUFFIXES, Dialect
+from assets.raw.sources import Sources
 from assets.warehouse import Warehouse
 
 ROW, BECAUSE, LINE = "quarantined_row", "quarantined_because", "line"
@@ -42,37 +44,85 @@ def refused_rows(warehouse: Warehouse, names: Sequence[str] = ()) -> list[dict[s
     )
 
 
-def export(warehouse: Warehouse, folder: Path, names: Sequence[str] = ()) -> list[Path]:
-    """Write the refused rows of each file into a CSV file of its own, as they came, with their numbers and reasons.
+def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence[str] = ()) -> list[Path]:
+    """Write the refused rows of each file into a file of its own, as they came, with their numbers and reasons.
 
-    Its name begins as that of the file, so that it can be loaded when it is mended; only its owner may read it. Raises
-    `FileExistsError`.
+    It lies in a folder with the number of the file, under its name, written as its source reads it, and with what was
+    told of it beside it: so it can be loaded when it is mended. Only its owner may read it. Raises `FileExistsError`.
     """
-    folder.mkdir(parents=True, exist_ok=True)
     files = warehouse.rows(
-        f"select distinct file.file_id, parse_filename(file.path) as name {_CHOSEN} order by all",
-        {"names": list(names)},
+        f"select distinct file.file_id, file.path, file.source {_CHOSEN} order by all", {"names": list(names)}
     )
     written = []
     for file in files:
-        path = folder / f"{re.sub(r'[.].*', '', file['name'])}.{file['file_id']}.csv"
-        path.touch(mode=0o600, exist_ok=False)
-        with path.open("w", encoding="utf-8", newline="") as out:
-            columns = list(dict.fromkeys(name for row in _rows(warehouse, file["file_id"]) for name in row))
-            writer = csv.DictWriter(out, columns, lineterminator="\n")
-            writer.writeheader()
-            writer.writerows(_rows(warehouse, file["file_id"]))
-        written.append(path)
+        came = Path(file["path"])
+        suffix = SUFFIXES.search(came.name)
+        kind = suffix["format"].lower() if suffix else ""
+        name = came.name.removesuffix((suffix and suffix["compression"]) or "")
+        to = folder / str(file["file_id"]) / (name if kind != "parquet" else f"{came.stem}.csv")
+        to.parent.mkdir(parents=True, exist_ok=True)
+        to.touch(mode=0o600, exist_ok=False)
+        source = next((each for each in sources.mapped if each.name == file["source"]), None)
+        with to.open("w", encoding="utf-8", newline="") as out:
+            if kind == "jsonl":
+                out.writelines(_json_lines(warehouse, file["file_id"]))
+            else:
+                own = source.dialect if source else None
+                _write_table(warehouse, file["file_id"], out, own or DIALECTS.get(kind, DIALECTS["csv"]))
+        if source is not None and source.facts:
+            told = "".join(f"{name} = {json.dumps(value)}\n" for name, value in facts_of(came).items())
+            beside(to).write_text(told, encoding="utf-8")
+        written.append(to)
     return written
 
 
-def _rows(warehouse: Warehouse, file_id: int) -> Iterator[dict[str, Any]]:
+def _write_table(warehouse: Warehouse, file_id: int, out: TextIO, dialect: Dialect) -> None:
+    """Delimited text, with the columns of the file after number and reason."""
+    columns = dict.fromkeys(name for _, _, came in _rows(warehouse, file_id) for name in _values(came))
+    others = [name for name in columns if name not in (ROW, BECAUSE)]
+    quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
+    writer = csv.writer(
+        out, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, lineterminator="\n"
+    )
+    out.write("\n" * (dialect.header - 1))
+    writer.writerow([ROW, BECAUSE, *others])
+    for number, because, came in _rows(warehouse, file_id):
+        values = _values(came)
+        row = [number, because, *(values.get(name) for name in others)]
+        # What was not quoted has no delimiter within a value, but a line at fault has all of them.
+        writer.writerow(row if dialect.quote else [_without(f"{dialect.delimiter}\r\n", value) for value in row])
+
+
+def _without(signs: str, value: Any) -> Any:
+    return value.translate(dict.fromkeys(map(ord, signs), " ")) if isinstance(value, str) else value
+
+
+def _values(came: str) -> Mapping[str, Any]:
+    """A row of a table: an object of texts, or a line at fault."""
+    values = json.loads(came)
+    return values if isinstance(values, dict) else {LINE: values}
+
+
+def _json_lines(warehouse: Warehouse, file_id: int) -> Iterator[str]:
+    """Objects with number and reason after what they had; what is no object within one."""
+    for number, because, came in _rows(warehouse, file_id):
+        told = f'"{ROW}": {number}, "{BECAUSE}": {json.dumps(because, ensure_ascii=False)}'
+        text = came.strip()
+        if not text.startswith("{"):
+            yield f'{{{told}, "{LINE}": {text}}}\n'
+        elif text[1:-1].strip():
+            yield f"{text[:-1]}, {told}}}\n"
+        else:
+            yield f"{{{told}}}\n"
+
+
+def _rows(warehouse: Warehouse, file_id: int) -> Iterator[tuple[int, str, str]]:
+    """Number, reason, and the row as it came, as JSON."""
     found = warehouse.con.execute(
-        'select row_number, column_name, check_name, "row" from audit.quarantine where file_id = ? order by row_number',
+        """
+        select row_number, column_name || ': ' || check_name, "row"
+        from audit.quarantine where file_id = ? order by row_number""",
         [file_id],
     )
     while rows := found.fetchmany(ROWS_AT_A_TIME):
-        for number, column, check, text in rows:
-            came = json.loads(text)
-            values = came if isinstance(came, dict) else {LINE: came}
-            yield {ROW: number, BECAUSE: f"{column}: {check}", **values}
+        yield from rows

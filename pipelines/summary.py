@@ -17,12 +17,13 @@ from assets.warehouse import Warehouse
 from pipelines.closing import Preview
 from pipelines.printing import as_lines, new_table, show_table
 from pipelines.profiling import Profile
-from pipelines.quarantine import LINE
 from pipelines.reproducing import Reproduction
 
 if TYPE_CHECKING:
     from pipelines.inspecting import Nearness, Reading
 
+LINE = "line"
+"""Stands for a column where a row is refused before it has any."""
 LONGEST_SHOWN = 40
 """Characters of a value."""
 

@@ -12,6 +12,7 @@ import codecs
 import csv
 import io
 import json
+import re
 from collections import deque
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -35,8 +36,13 @@ IN_WORDS = {
     "cp1252": "Windows-1252",
     "cp932": "Shift_JIS",
 }
-KANA = range(0x3041, 0x30FF)
-"""Characters of Japanese that the bytes of no other language's text happen to spell."""
+KANA = re.compile("[\u3041-\u30fe]{2}")
+"""Characters of Japanese, two together, which the bytes of no other language's text happen to spell."""
+LINE_OF_TEXT = re.compile(r"[^\r\n]*(?:\r\n|\n|\r)|[^\r\n]+")
+TRIES = 4
+"""To end a quoted record: where quotes are as they should be, the first is enough."""
+TEXT_AT_A_TIME, VALUES_AT_A_TIME = 4_000_000, 1_000_000
+"""Characters and values that are held at once, and a line more."""
 
 
 _Found = tuple[str, str | None]
@@ -89,7 +95,7 @@ def encoding_of(path: Path, compression: str | None, longest: int, *, only_start
                 if text is None:
                     possible.discard(encoding)
                 elif encoding == "cp932" and not has_kana:
-                    has_kana = any(ord(character) in KANA for character in text)
+                    has_kana = KANA.search(text) is not None
             if not possible:
                 return "utf-8"
     if is_ascii:
@@ -100,15 +106,15 @@ def encoding_of(path: Path, compression: str | None, longest: int, *, only_start
 
 
 def records(
-    path: Path, compression: str | None, encoding: str, delimiter: str, quote: str, longest: int
+    path: Path, compression: str | None, encoding: str, delimiter: str, quote: str, longest: int, header: int
 ) -> Iterator[Line]:
-    """The records of a file, its header among them; blank lines are none.
+    """The records of a file from the line of its header on; blank lines are none.
 
     A quoted value may go on over lines. Where a quote is not closed within `LONGEST_QUOTED` characters, or stands where
     none may be, its line alone is at fault, and the next begins anew. Raises `LineTooLongError` for a line of more than
     `longest` bytes.
     """
-    lines = _lines(path, compression, encoding, longest)
+    lines = islice(_lines(path, compression, encoding, longest), header - 1, None)
     waiting: deque[_Found] = deque()
     while found := waiting.popleft() if waiting else next(lines, None):
         text, refused = found
@@ -130,9 +136,9 @@ def _quoted_record(
 
     Without values, the line alone.
     """
-    parts, quotes, length = [text], text.count(quote), len(text)
+    parts, quotes, length, tries = [text], text.count(quote), len(text), 0
     values, is_open = _values(text, delimiter, quote)
-    while is_open and length <= LONGEST_QUOTED:
+    while is_open and length <= LONGEST_QUOTED and tries < TRIES:
         if len(parts) > len(waiting):
             waiting.extend(islice(lines, 1))
         if len(parts) > len(waiting) or waiting[len(parts) - 1][1]:
@@ -142,6 +148,7 @@ def _quoted_record(
         quotes, length = quotes + following.count(quote), length + len(following)
         if quote in following and quotes % 2 == 0:
             values, is_open = _values("".join(parts), delimiter, quote)
+            tries += 1
     if values is None:
         return text, None
     for _ in parts[1:]:
@@ -159,15 +166,24 @@ def in_batches(
     schema = pa.schema([(name, pa.string()) for name in (*names, refused, as_came)])
     count = len(names)
     other_number = f"line: {count} values, as many as the header has"
-    while lines := list(islice(found, ROWS_AT_A_TIME)):
-        rows: list[tuple[str | None, ...]] = []
-        for line in lines:
-            values = _as_many(line.values, count, named)
-            fault = line.refused or (other_number if values is None else None)
-            values = (None,) * count if fault or values is None else (value or None for value in values)
-            rows.append((*values, fault, _as_json(line.text) if fault else None))
-        columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
-        yield pa.RecordBatch.from_arrays(columns, schema=schema)
+    rows: list[tuple[str | None, ...]] = []
+    size = 0
+    for line in found:
+        values = None if line.refused else _as_many(line.values, count, named)
+        fault = line.refused or (other_number if values is None else None)
+        values = (None,) * count if values is None else (value or None for value in values)
+        rows.append((*values, fault, _as_json(line.text) if fault else None))
+        size += len(line.text)
+        if len(rows) >= ROWS_AT_A_TIME or size > TEXT_AT_A_TIME or len(rows) * count > VALUES_AT_A_TIME:
+            yield _batch(rows, schema)
+            rows, size = [], 0
+    if rows:
+        yield _batch(rows, schema)
+
+
+def _batch(rows: Sequence[tuple[str | None, ...]], schema: pa.Schema) -> pa.RecordBatch:
+    columns = [pa.array(column, pa.string()) for column in zip(*rows, strict=True)]
+    return pa.RecordBatch.from_arrays(columns, schema=schema)
 
 
 def _as_json(text: str) -> str:
@@ -192,7 +208,9 @@ def _values(record: str, delimiter: str, quote: str) -> tuple[list[str] | None, 
         return None, False
     except csv.Error as error:
         return None, "unexpected end of data" in str(error)
-    return values, False
+    # Blanks before a quote: the engine reads the quoted value, Python's reader the quotes with it.
+    is_odd = any(value[:1].isspace() and value.lstrip().startswith(quote) for value in values)
+    return None if is_odd else values, False
 
 
 def _lines(path: Path, compression: str | None, encoding: str, longest: int) -> Iterator[_Found]:
@@ -211,17 +229,20 @@ def _lines(path: Path, compression: str | None, encoding: str, longest: int) -> 
 
 
 def _lines_of_utf_16(file: BinaryIO, encoding: str, longest: int) -> Iterator[_Found]:
-    decoder, rest = codecs.getincrementaldecoder(encoding)(errors="replace"), ""
+    decoder, rest, is_first = codecs.getincrementaldecoder(encoding)(errors="replace"), "", True
     while piece := file.read(BYTES_AT_A_TIME):
-        # Not splitlines: in text other characters end a line as well.
-        *whole, rest = (rest + decoder.decode(piece)).removeprefix("\ufeff").split("\n")
-        if max(map(len, (*whole, rest))) > longest:
+        text = rest + decoder.decode(piece)
+        # Not splitlines: in text other characters end a line as well. The last line may go on, or have LF after its CR.
+        lines = LINE_OF_TEXT.findall(text.removeprefix("\ufeff") if is_first else text)
+        rest, is_first = "" if lines and lines[-1].endswith("\n") else lines.pop() if lines else "", False
+        if max(map(len, (*lines, rest))) > longest:
             raise LineTooLongError
-        for line in whole:
-            yield f"{line}\n", "line: text in UTF-16" if "\ufffd" in line else None
-    rest += decoder.decode(b"", final=True)
-    if rest:
-        yield rest, "line: text in UTF-16" if "\ufffd" in rest else None
+        yield from map(_in_utf_16, lines)
+    yield from map(_in_utf_16, LINE_OF_TEXT.findall(rest + decoder.decode(b"", final=True)))
+
+
+def _in_utf_16(line: str) -> _Found:
+    return line, "line: text in UTF-16" if "\ufffd" in line else None
 
 
 def _lines_of_bytes(file: BinaryIO, longest: int) -> Iterator[bytes]:

@@ -16,7 +16,11 @@ from pathlib import Path
 
 from assets.raw.reading import FileRefusedError
 
-_SAID = re.compile(r"(?:^|[^A-Za-z0-9])([a-z]+)=([A-Za-z0-9-]+)")
+_SAID = re.compile(r"(?:^|[^A-Za-z0-9])([a-z]+)=([^=]*?)(?=[^A-Za-z0-9][a-z]+=|[.]|$)")
+_VALUE = re.compile(r"[A-Za-z0-9-]+")
+"""No more: of `seller=A1_2026.txt` nobody could tell where the seller ends."""
+LARGEST = 10_000
+"""Bytes of a file that tells of another."""
 
 
 def beside(path: Path) -> Path:
@@ -25,18 +29,24 @@ def beside(path: Path) -> Path:
 
 
 def facts_of(path: Path) -> dict[str, str]:
-    """What is said of a file, by name. Raises `FileRefusedError` for a file beside it that cannot be used."""
+    """What is said of a file, by name; what cannot be told for sure is not said.
+
+    Raises `FileRefusedError` for a file beside it that cannot be used.
+    """
     found: dict[str, str] = {}
     for part in path.absolute().parts:
-        found |= dict(_SAID.findall(part))
+        for name, value in _SAID.findall(part):
+            found[name] = value
+    found = {name: value for name, value in found.items() if _VALUE.fullmatch(value)}
     sidecar = beside(path)
     if not sidecar.is_file():
         return found
     try:
+        if sidecar.stat().st_size > LARGEST:
+            raise ValueError("it is too large")
         said = tomllib.loads(sidecar.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise FileRefusedError(f"{sidecar.name}, which tells of it, is not TOML: {error}") from error
-    for name, value in said.items():
-        if not isinstance(value, str):
-            raise FileRefusedError(f"{sidecar.name}, which tells of it, says {name} as something else than text")
+    except (OSError, ValueError, RecursionError) as error:  # text that is not UTF-8, and not TOML, are ValueErrors
+        raise FileRefusedError(f"{sidecar.name}, which tells of it, is not TOML") from error
+    if not all(isinstance(value, str) for value in said.values()):
+        raise FileRefusedError(f"{sidecar.name}, which tells of it, says something else than text")
     return found | said

@@ -20,6 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assets.core.marketplaces import Marketplace
+from assets.raw.facts import beside
 from assets.raw.reading import LIMITS, FileRefusedError, sha256
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
@@ -93,12 +94,12 @@ def load(
     hashes = _Hashes(warehouse, now)
     this = _Load(warehouse, report.load_id, sources, marketplaces, now, limits, progress, hashes)
     for path, folder in files_of(paths).items():
-        if sources.joins(path) and not sources.of(path):
-            continue
         try:
-            if folder and _leads_out(path, folder):
+            if sources.joins(path) and not sources.of(path):
+                continue
+            if folder and any(_leads_out(each, folder) for each in (path, beside(path))):
                 raise FileRefusedError("it is a link that leads out of the folder; name the file itself")
-            _load_file(this, path, report)
+            _load_file(this, path, folder, report)
         except FileRefusedError as error:
             report.refusals.append(Refusal(path, str(error)))
         except OSError as error:
@@ -161,7 +162,7 @@ def _leads_out(path: Path, folder: Path) -> bool:
     return not Path(real).is_relative_to(within)
 
 
-def _load_file(this: _Load, path: Path, report: LoadReport) -> None:
+def _load_file(this: _Load, path: Path, folder: Path | None, report: LoadReport) -> None:
     if not path.exists():
         raise FileRefusedError("there is no such file")
     if not path.is_file():
@@ -172,7 +173,7 @@ def _load_file(this: _Load, path: Path, report: LoadReport) -> None:
     if not readers:
         raise FileRefusedError(f"its name is not known; known are {this.sources.known_names()}")
     for source in readers:
-        attempt = _Attempt(this, path, source)
+        attempt = _Attempt(this, path, folder, source)
         if attempt.is_known():
             report.unchanged.extend([path] if path not in report.unchanged else [])
         else:
@@ -182,7 +183,7 @@ def _load_file(this: _Load, path: Path, report: LoadReport) -> None:
 class _Attempt:
     """One file on its way into one dataset."""
 
-    def __init__(self, this: _Load, path: Path, source: Source):
+    def __init__(self, this: _Load, path: Path, folder: Path | None, source: Source):
         self.this, self.path, self.source, self.dataset = this, path, source, source.dataset
         self.con = this.warehouse.con
         joined = {table: path.parent / name for table, name in source.joins}
@@ -190,6 +191,8 @@ class _Attempt:
         for file in joined.values():
             if not file.is_file():
                 raise FileRefusedError(f"it is read together with {file.name}, which does not lie beside it")
+            if folder and _leads_out(file, folder):
+                raise FileRefusedError(f"it is read together with {file.name}, a link that leads out of the folder")
         self.as_found = self.stamps()
         self.sha256 = this.hashes.of(path)
         self.sha256_of_joined = json.dumps({file.name: this.hashes.of(file) for file in joined.values()})

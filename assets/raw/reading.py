@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import count, islice
+from itertools import islice
 from pathlib import Path
 
 import duckdb
@@ -45,6 +45,8 @@ LARGEST_EXACT = 2**53
 """Up to here a JSON number with a decimal point or an exponent keeps its whole value."""
 
 
+NEAR_VALUES = re.compile("[\"'“(]")
+"""What comes before a value in a message, which may be personal."""
 NOT_IN_NAMES = re.compile(r"[\W_]+")
 
 
@@ -144,8 +146,10 @@ def read_by_line(
     dialect = dialect or DIALECTS[kind]
     try:
         encoding = encoding_of(path, compression, limits.longest_line)
-        found = records(path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line)
-        header = next(islice(found, dialect.header - 1, None), None)
+        found = records(
+            path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line, dialect.header
+        )
+        header = next(found, None)
         if header is None or header.refused:
             raise why
         names = names_of(header.values, columns, limits)
@@ -248,13 +252,15 @@ def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limit
 def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> frozenset[str]:
     """The names of the columns of delimited text, in whatever encoding; none of any other file."""
     kind, compression = _kind_of(path)
-    if kind not in DIALECTS:
+    if kind not in DIALECTS or not path.is_file():
         return frozenset()
     dialect = dialect or DIALECTS[kind]
     try:
         encoding = encoding_of(path, compression, limits.longest_line, only_start=True)
-        found = records(path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line)
-        header = next(islice(found, dialect.header - 1, None), None)
+        found = records(
+            path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line, dialect.header
+        )
+        header = next(found, None)
         return frozenset(names_of(header.values, (), limits)) if header else frozenset()
     except (FileRefusedError, LineTooLongError, OSError, pa.ArrowException):
         return frozenset()
@@ -282,11 +288,14 @@ def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits =
             raise FileRefusedError(f"its header names {twice} twice")
         if name in OWN_NAMES:
             raise FileRefusedError(f"its header names a column {name!r}, which has a meaning here; rename it")
-    names: list[str] = []
+    taken, names, numbers = set(plain), dict[str, None](), dict[str, int]()
     for name in plain:
-        numbered = (f"{name}_{number}" for number in count(2))
-        names.append(name if name not in names else next(each for each in numbered if each not in (*names, *plain)))
-    return names
+        called = name
+        while called in names or (called != name and called in taken):
+            numbers[name] = numbers.get(name, 1) + 1
+            called = f"{name}_{numbers[name]}"
+        names[called] = None
+    return list(names)
 
 
 def _json_lines_as_text(path: Path, compression: str | None, columns: tuple[str, ...], limits: Limits) -> str:
@@ -345,13 +354,13 @@ def _in_a_sentence(error: Exception) -> str:
     line = re.search(r"CSV Error on Line: (\d+)", text)
     json_line = re.search(r"at byte \d+ in line (\d+): (.*)", text)
     expected = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
-    said = f"it cannot be read: {text.splitlines()[0][:200]}"
+    said = f"it cannot be read: {re.split(NEAR_VALUES, text.splitlines()[0])[0][:200]}"
     if json_line:
         # The engine counts the lines that have ended, from 1.
         said = (
             f"line {int(json_line[1]) - 1} is not JSON: {json_line[2].split('. ')[0].strip('. ')}; is the file cut off?"
         )
-    elif isinstance(error, UnicodeDecodeError) or "unicode" in text or "utf-8" in text:
+    elif isinstance(error, UnicodeDecodeError) or "unicode" in text or "utf-8" in text or "UTF8" in text:
         said = f"it is not UTF-8 text{f' (line {line[1]})' if line else ''}; save it as UTF-8"
     elif line and expected:
         said = f"line {line[1]} has {expected[2]} columns instead of {expected[1]}; is the file cut off?"

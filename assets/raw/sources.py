@@ -35,7 +35,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import duckdb
 
 from assets.raw.contracts import DATASETS, Dataset
-from assets.raw.reading import SUFFIXES, Dialect, columns_of
+from assets.raw.reading import SUFFIXES, Dialect, columns_of, names_of
 
 CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
@@ -161,10 +161,18 @@ def _read_source(path: Path) -> Source:
         dialect=_dialect(path, header),
         zone=_zone(path, header),
         joins=tuple(joins),
-        columns=frozenset(_listed(header.get("columns", ""))),
-        optional=_listed(header.get("optional", "")),
+        columns=frozenset(_columns(path, header, "columns")),
+        optional=_columns(path, header, "optional"),
         facts=_listed(header.get("facts", "")),
     )
+
+
+def _columns(path: Path, header: Mapping[str, str], key: str) -> tuple[str, ...]:
+    columns = _listed(header.get(key, ""))
+    for name in columns:
+        if [name] != names_of([name]):
+            raise SourceError(f"{path.name}: the column {name!r} is written {names_of([name])[0]!r} here")
+    return columns
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -155,6 +155,9 @@ class Staging:
                 order by row_number""")
             given = self.columns_of("with_faults")
         own = [name for name in ("refused", "skipped", "time_zone") if name in given]
+        if "time_zone" in own and self.number("""
+            select count(*) from mapped where time_zone not in (select name from pg_timezone_names())"""):
+            raise FileRefusedError(f"the source {self.source.name} gives a time zone that there is not")
         self.stage("with_faults" if self.encoding else "mapped", given, own, keep_rows=False)
 
     def tell(self) -> None:
@@ -285,9 +288,8 @@ class Staging:
 
 def _as_json(values: Mapping[str, str]) -> str:
     """A row of text as it came, of the expression of each of its columns: the line if it was kept, or an object."""
-    pairs = ", ".join(
-        "'{}', {}".format(name.replace("'", "''"), value) for name, value in values.items() if name not in OF_LINES
-    )
+    others = OF_LINES if OF_LINES[1] in values else ()
+    pairs = ", ".join(f"{_text(name)}, {value}" for name, value in values.items() if name not in others)
     return f"coalesce({values.get('as_came', 'null')}, cast(json_object({pairs}) as varchar))"
 
 

@@ -9,7 +9,7 @@ select
     input.amazon_order_id as order_id,
     input.sku as order_item_id,
     fact('seller') as seller_id,
-    coalesce(store.marketplace_id, fact('marketplace')) as marketplace_id,
+    if(input.sales_channel is null, fact('marketplace'), store.marketplace_id) as marketplace_id,
     input.purchase_date as purchased_at,
     case input.fulfillment_channel when 'Merchant' then 'MFN' when 'Amazon' then 'AFN' else input.fulfillment_channel end
         as fulfillment,

@@ -6,7 +6,7 @@
 -- read: delimiter=tab quote=
 select
     row_number,
-    amazon_rma_id as return_id,
+    amazon_rma_id || ':' || merchant_sku as return_id,
     order_id,
     merchant_sku as order_item_id,
     strftime(

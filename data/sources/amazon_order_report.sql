@@ -10,7 +10,7 @@ select
     input.order_id,
     input.order_item_id,
     fact('seller') as seller_id,
-    coalesce(store.marketplace_id, fact('marketplace')) as marketplace_id,
+    if(input.sales_channel is null, fact('marketplace'), store.marketplace_id) as marketplace_id,
     input.purchase_date as purchased_at,
     'MFN' as fulfillment,
     coalesce(input.is_prime, 'false') as is_prime,

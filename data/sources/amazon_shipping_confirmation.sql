@@ -1,12 +1,13 @@
 -- The feed by which a seller confirms to Amazon what it shipped. It has days, not times: a parcel left when its day began in
--- the marketplace, which must be told of the file. A parcel is an order's items under one tracking number.
+-- the marketplace, which must be told of the file. A parcel is an order's items under one tracking
+-- number; without one, those of one day.
 -- dataset: shipments
 -- columns: order_id, order_item_id, quantity, ship_date, carrier_code, carrier_name, tracking_number, ship_method
 -- facts: marketplace
 -- read: delimiter=tab quote=
 select
     row_number,
-    order_id || ':' || coalesce(tracking_number, '') as shipment_id,
+    order_id || ':' || coalesce(tracking_number, ship_date) as shipment_id,
     order_item_id,
     order_id,
     ship_date || 'T00:00:00' as shipped_at,

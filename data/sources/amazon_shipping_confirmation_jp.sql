@@ -5,7 +5,7 @@
 -- read: delimiter=tab quote= header=3
 select
     row_number,
-    order_id || ':' || coalesce(tracking_number, '') as shipment_id,
+    order_id || ':' || coalesce(tracking_number, ship_date) as shipment_id,
     order_item_id,
     order_id,
     ship_date || 'T00:00:00' as shipped_at,

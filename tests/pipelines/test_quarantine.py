@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
-from house import load_paths, opened, row
+from house import DATA, load_paths, opened, row
 
 from assets.raw.contracts import DATASETS
+from assets.raw.sources import Sources, read_sources
 from pipelines.cli import cli
 from pipelines.quarantine import export, refused_rows
 
@@ -52,8 +53,8 @@ def test_reasons_are_counted_by_file(home: Path) -> None:
 
 def test_rows_are_written_as_they_came_mended_and_loaded_once(home: Path, tmp_path: Path) -> None:
     with opened(home) as warehouse:
-        (path,) = export(warehouse, tmp_path / "bad")
-        assert path.name.startswith("shipments_2026-03.")
+        (path,) = export(warehouse, tmp_path / "bad", Sources(()))
+        assert path.name == "shipments_2026-03.csv"
         assert stat.S_IMODE(path.stat().st_mode) & 0o077 == 0
         with path.open(newline="") as file:
             rows = list(csv.DictReader(file))
@@ -77,9 +78,56 @@ def test_rows_are_written_as_they_came_mended_and_loaded_once(home: Path, tmp_pa
 
 def test_what_was_written_is_never_written_over(home: Path, tmp_path: Path) -> None:
     with opened(home) as warehouse:
-        export(warehouse, tmp_path / "bad")
+        export(warehouse, tmp_path / "bad", Sources(()))
         with pytest.raises(FileExistsError):
-            export(warehouse, tmp_path / "bad")
+            export(warehouse, tmp_path / "bad", Sources(()))
+
+
+def test_a_report_is_written_as_its_source_reads_it_and_with_what_was_told(tmp_path: Path) -> None:
+    header = [
+        "order-id",
+        "order-item-id",
+        "purchase-date",
+        "payments-date",
+        "sku",
+        "quantity-purchased",
+        "ship-service-level",
+    ]
+    at = "2026-03-01T14:18:23-07:00"
+    rows = [["O1", "1", at, at, 'S "1"', "many", "x"], ["O2", "2", at, at, "S2", "1", "x"], ["O3", "3"]]
+    path = tmp_path / "files" / "seller=A1" / "marketplace=ATVPDKIKX0DER" / "1.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("".join("\t".join(line) + "\n" for line in [header, *rows]))
+    sources = read_sources(DATA / "sources")
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [path])
+        (bad,) = export(warehouse, tmp_path / "bad", sources)
+        assert bad.name == "1.txt"
+        bad.write_text(bad.read_text().replace("many", "5"))
+        (done,) = load_paths(warehouse, [tmp_path / "bad"]).loads
+        assert (done.source, done.rows_loaded, done.rows_quarantined) == ("amazon_order_report", 1, 1)
+        found = warehouse.con.execute(
+            "select order_id, seller_id, sku, quantity from in_force.order_items order by all"
+        )
+        assert found.fetchall() == [("O1", "A1", 'S "1"', 5), ("O2", "A1", "S2", 1)]
+
+
+def test_json_is_written_as_it_came(tmp_path: Path) -> None:
+    deep = "[" * 20_000 + "]" * 20_000
+    lines = ['{"shipment_id": 1.50, "x": {"a": true}}', '{"sku": ' + deep + "}", "[1]", "{}"]
+    path = tmp_path / "shipments.jsonl"
+    path.write_text("\n".join([*lines, ""]))
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [path])
+        (bad,) = export(warehouse, tmp_path / "bad", Sources(()))
+        written = bad.read_text().splitlines()
+        assert len(written) == 4
+        assert written[0].startswith(
+            '{"shipment_id": 1.50, "x": {"a": true}, "quarantined_row": 1, "quarantined_because": "'
+        )
+        assert deep in written[1]
+        assert written[2].endswith('"line": [1]}')
+        assert load_paths(warehouse, [bad]).loads[0].rows_quarantined == 4
 
 
 def test_the_command_lists_and_writes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -89,5 +137,5 @@ def test_the_command_lists_and_writes(home: Path, tmp_path: Path, monkeypatch: p
     assert done.exit_code == 0, done.output
     assert "a whole number" in done.output
     assert "P4" not in done.output, "no row is shown"
-    assert done.output.strip().endswith(str(next((tmp_path / "bad").iterdir())))
+    assert done.output.strip().endswith(str(next((tmp_path / "bad").rglob("*.csv"))))
     assert "No row is quarantined" in CliRunner().invoke(cli, ["quarantine", "nothing"]).output

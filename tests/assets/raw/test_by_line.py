@@ -43,6 +43,7 @@ PLAIN, ACCENTS, KANA = "DHL", "Zustellung Köln à côté", "ヤマト運輸の�
         ("cp1252", ACCENTS, "Windows-1252"),
         ("cp1252", "École – 5 €", "Windows-1252"),
         ("cp932", KANA, "Shift_JIS"),
+        ("cp1252", "‚Österreich’ ƒA", "Windows-1252"),
         ("cp932", "神奈川", "Shift_JIS"),  # no kana, but bytes that Windows-1252 does not have
     ],
 )
@@ -110,6 +111,35 @@ def test_many_open_quotes_take_no_longer_than_many_lines(home):
     report = home.load_file("shipments.csv", as_file(*lines, line("good")).encode())
     assert report.loads[0].rows_read == 20_001
     assert report.loads[0].rows_quarantined >= 10_000
+
+
+def test_a_quote_that_stays_open_is_not_looked_for_without_end(home):
+    rows = "".join('p",q""r,"s\n' for _ in range(20_000))
+    report = home.load_file("shipments.csv", (as_file(line(1)) + rows).encode())
+    assert (report.loads[0].rows_read, report.loads[0].rows_loaded) == (20_001, 1)
+
+
+def test_blanks_before_a_quote_are_not_read_in_two_ways(home):
+    spaced = line(2).replace(",O-2,", ', "O-2",')
+    home.load_file("shipments_1.csv", as_file(spaced).encode())
+    home.load_file("shipments_2.csv", as_file(spaced, line(1), "bad").encode())
+    assert home.rows("select distinct order_id from raw.shipments order by all") == [("O-1",), ("O-2",)]
+
+
+@pytest.mark.parametrize("end", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize("size", [7, 1 << 20])
+def test_lines_of_utf_16_end_as_others_do(home, monkeypatch, end, size):
+    monkeypatch.setattr(by_line, "BYTES_AT_A_TIME", size)
+    home.load_file("shipments.csv", as_file(line(1), line(2, KANA), line(3), end=end).encode("utf-16"))
+    assert loaded(home) == [(1, "DHL"), (2, KANA), (3, "DHL")]
+
+
+def test_what_is_held_at_once_is_bounded(home, monkeypatch):
+    monkeypatch.setattr(by_line, "TEXT_AT_A_TIME", 500)
+    monkeypatch.setattr(by_line, "VALUES_AT_A_TIME", 30)
+    lines = [line(number) if number % 5 else "x," * 400 for number in range(1, 41)]
+    report = home.load_file("shipments.csv", as_file(*lines).encode())
+    assert (report.loads[0].rows_loaded, report.loads[0].rows_quarantined) == (32, 8)
 
 
 def test_line_ends_may_differ(home):
@@ -211,6 +241,7 @@ def test_whatever_is_done_to_some_lines_the_others_are_loaded(home, seed):
         (["a", "", "Unnamed: 22", ""], ["a", "column_2", "unnamed_22", "column_4"]),
         (["price", "Price", "PRICE", "price_2"], ["price", "price_3", "price_4", "price_2"]),
         (["注文番号", "Größe (cm)"], ["注文番号", "größe_cm"]),
+        (["a"] * 900, ["a", *(f"a_{n}" for n in range(2, 901))]),
     ],
 )
 def test_names_of_columns_are_the_same_however_a_header_is_written(header, names):

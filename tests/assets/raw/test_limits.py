@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 
+from assets.raw.sources import read_sources
 from assets.settings import Limits, SettingsError, settings
 
 GIGABYTE = 10**9
@@ -99,6 +100,37 @@ def test_links_out_of_a_folder_are_refused_and_others_are_not(home, raw):
     assert (len(report.loads), len(report.unchanged)) == (1, 1)
     (home.folder / "order_items_named.csv").symlink_to(outside)
     assert home.load(home.folder / "order_items_named.csv").loads[0].rows_loaded == 1
+
+
+def test_what_is_joined_may_not_be_a_link_out_either(home):
+    outside = home.file("outside/other.csv", b"a,c\n1,2\n")
+    home.file("landing/some.csv", b"a,b\n1,2\n")
+    (home.folder / "landing" / "other.csv").symlink_to(outside)
+    home.file(
+        "sources/joined.sql",
+        b"-- dataset: returns\n-- file: some.csv\n-- join: other = other.csv\n"
+        b"select row_number, c as return_id, a as order_id, '1' as order_item_id, 'prepaid' as label,\n"
+        b"    '2026-01-31T10:00:00Z' as requested_at from input left join other using (a)",
+    )
+    report = home.load(home.folder / "landing", sources=read_sources(home.folder / "sources"))
+    assert {refusal.reason for refusal in report.refusals} >= {
+        "it is read together with other.csv, a link that leads out of the folder"
+    }
+    assert report.loads == []
+
+
+def test_pipes_are_not_waited_for(home):
+    (home.folder / "landing").mkdir()
+    for name in ("order_items.csv", "olist_orders_dataset.csv", "unknown.txt"):
+        os.mkfifo(home.folder / "landing" / name)
+    reasons = {refusal.path.name: refusal.reason for refusal in home.load(home.folder / "landing").refusals}
+    assert reasons["order_items.csv"] == "it is not a file"
+
+
+def test_a_name_that_is_too_long_stops_no_other(home, raw):
+    good = home.file("order_items.csv", [raw.item()])
+    report = home.load(good, home.folder / ("x" * 300 + ".toml"))
+    assert (len(report.loads), len(report.refusals)) == (1, 1)
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root may make devices")

@@ -63,7 +63,7 @@ def test_the_sales_channel_says_the_marketplace(home):
         order(order_id="S02-3", sales_channel="Non-Amazon US"),
         order(order_id="4", sales_channel="Amazon.nowhere"),
     ]
-    report_of = home.load_file("of_seller=A1B2.txt", report(columns, *rows)).loads[0]
+    report_of = home.load_file(f"marketplace={US}/of_seller=A1B2.txt", report(columns, *rows)).loads[0]
     assert [(row[0], row[3]) for row in home.in_force("order_items")] == [("114-1", US), ("2", "A2Q3Y263D00KWC")]
     assert report_of.skipped_because == {"sold elsewhere": 1}
     assert home.quarantine()[0][:2] == (4, "marketplace_id")
@@ -105,7 +105,11 @@ def test_all_orders_are_items_by_their_sku(home):
 
 @pytest.mark.parametrize(
     ("marketplace", "lines_above", "shipped_at"),
-    [(US, b"", datetime(2026, 3, 1, 8)), (JP, b"TemplateType=OrderFulfillment\tVersion\r\n\x92\x8d\x95\xb6\r\n", None)],
+    [
+        (US, b"", datetime(2026, 3, 1, 8)),
+        (JP, b"TemplateType=OrderFulfillment\tVersion\r\n\x92\x8d\x95\xb6\r\n", None),
+        (JP, b"TemplateType=OrderFulfillment\r\n\r\n", None),
+    ],
 )
 def test_a_shipping_confirmation_has_days(home, marketplace, lines_above, shipped_at):
     row = {
@@ -140,7 +144,10 @@ def test_returns_have_days_in_several_forms(home):
     rows = [returned("R1", "14-Jul-2025"), returned("R2", "2025-07-14", "Other"), returned("R3", "14/07/25")]
     home.load_file(f"marketplace={US}/returns.txt", report(RETURNS, *rows))
     at = datetime(2025, 7, 14, 7)
-    assert home.in_force("returns") == [("R1", "1", "S1", at, "prepaid"), ("R2", "1", "S1", at, "other")]
+    assert home.in_force("returns") == [
+        ("R1:S1", "1", "S1", at, "prepaid"),
+        ("R2:S1", "1", "S1", at, "other"),
+    ]
     assert home.quarantine()[0][:2] == (3, "requested_at")
 
 
@@ -157,7 +164,16 @@ def test_what_stands_nearest_counts(tmp_path: Path):
     assert facts_of(path) == {"seller": "BESIDE", "marketplace": "US", "more": "it's"}
 
 
-@pytest.mark.parametrize("text", ["seller =", "seller = 1", "\x00"])
+def test_what_cannot_be_told_for_sure_is_not_said(tmp_path: Path):
+    for name in ("a_seller=A1_2026", "seller=acme_ltd", "seller=Müller", "seller=A=B", "seller=", "Xseller=A1"):
+        assert facts_of(tmp_path / f"{name}.txt") == {}
+    inner = tmp_path / "seller=OUTER" / "seller=acme_ltd" / "x.txt"
+    assert facts_of(inner) == {}, "what stands nearest counts, even if it cannot be used"
+
+
+@pytest.mark.parametrize(
+    "text", ["seller =", "seller = 1", "\x00", "a = " + "1" * 5000, "a = " + "[" * 3000, "#" * 20_000]
+)
 def test_a_file_that_tells_nothing_right_is_refused(tmp_path: Path, text):
     (tmp_path / "x.txt.toml").write_text(text)
     with pytest.raises(FileRefusedError, match=r"x\.txt\.toml, which tells of it"):

@@ -57,12 +57,12 @@ def test_a_canonical_file_is_known_by_its_name(name, dataset):
 BROKEN = {
     "": "does not say `-- dataset",
     "-- dataset: items\n-- file: a.csv\nselect 1": "there is no dataset 'items'",
-    "-- dataset: returns\nselect 1": "does not say `-- file",
+    "-- dataset: returns\nselect 1": "neither `-- file",
     "-- dataset: returns\n-- file: a.csv\n": "it has no SELECT",
     "-- dataset: returns\n-- dataset: returns\n-- file: a.csv\nselect 1": "`dataset` is given twice",
     "-- dataset: returns\n-- file: a.csv\n-- zone: Mars/Base\nselect 1": "'Mars/Base' is not a time zone",
     "-- dataset: returns\n-- file: a.csv\n-- zone: ../../etc\nselect 1": "is not a time zone",
-    "-- dataset: returns\n-- file: a.csv\n-- read: tabs\nselect 1": "`read` takes delimiter=… and quote=…",
+    "-- dataset: returns\n-- file: a.csv\n-- read: tabs\nselect 1": "`read` takes delimiter=…, quote=…",
     "-- dataset: returns\n-- file: a.csv\n-- read: delimiter=||\nselect 1": "one character as delimiter",
     "-- dataset: returns\n-- file: a.csv\n-- read: delimiter=\nselect 1": "one character as delimiter",
     "-- dataset: returns\n-- file: a.csv\nselect from from": "its SELECT cannot be parsed",
@@ -206,3 +206,29 @@ def test_files_of_folders_in_order_and_hidden_ones_passed_over(tmp_path: Path):
         "gone.csv",
         "missing.csv",
     ]
+
+
+@pytest.mark.parametrize("columns", ["Sales-Channel", "x from (select 1)", "a;drop table x"])
+@pytest.mark.parametrize("key", ["columns", "optional"])
+def test_columns_are_names_as_they_are_called_here(tmp_path: Path, key: str, columns: str):
+    (tmp_path / "x.sql").write_text(f"-- dataset: returns\n-- file: x.csv\n-- {key}: a, {columns}\nselect 1")
+    with pytest.raises(SourceError, match="the column"):
+        read_sources(tmp_path)
+
+
+def test_a_time_zone_that_there_is_not_refuses_the_file(home):
+    home.file(
+        "sources/zoned.sql",
+        b"-- dataset: returns\n-- file: zoned.csv\n"
+        b"select row_number, 'R' || row_number as return_id, 'O' as order_id, '1' as order_item_id,\n"
+        b"    'prepaid' as label, '2026-01-31T10:00:00' as requested_at, zone as time_zone from input",
+    )
+    sources = read_sources(home.folder / "sources")
+    reason = home.refusal("zoned.csv", b"zone,b\nEurope/Berlin,1\nNowhere/City,2\n", sources=sources)
+    assert reason == "the source zoned gives a time zone that there is not"
+    home.load_file("zoned.csv", b"zone,b\nEurope/Berlin,1\nAsia/Tokyo,2\n,3\n", sources=sources)
+    assert [str(at) for (at,) in home.rows("select requested_at from raw.returns order by return_id")] == [
+        "2026-01-31 09:00:00",
+        "2026-01-31 01:00:00",
+    ]
+    assert home.quarantine()[0][:2] == (3, "requested_at")
