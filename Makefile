@@ -28,7 +28,7 @@ prove: $(READY)  ## the full proofs, hundreds of worlds and kills; writes docs/p
 
 bench: $(READY) $(PEERS)  ## what is measured, against what: bench/README.md
 	@$(BIN)/python bench/run.py --rows load,month,peers,again,late,fixed --units 500000 --rounds 3 --out bench/RESULTS.md
-	@$(BIN)/python bench/scale.py --items 100000,1000000 --out var/bench/SCALE.md
+	@$(BIN)/python bench/scale.py --items 100000,500000 --out var/bench/SCALE.md
 
 dagster: $(READY)  ## Dagster's page, on CSBA_HOME
 	@DAGSTER_HOME="$$($(BIN)/python -c 'from assets.settings import settings; from pipelines.running import dagster_home; \
