@@ -12,8 +12,8 @@ from worlds import World, is_order_free, shuffled, world
 from assets import reach
 from assets.warehouse import Warehouse
 
-A_FEW = range(10)
-MANY = range(10, 240)
+A_FEW = range(8)
+MANY = range(8, 240)
 
 COLUMNS = {
     "core.enrolments": "seller_id marketplace_id interval_number started_at ended_at trial_ends_at",

@@ -62,23 +62,24 @@ def test_a_closed_period_comes_out_the_same_whatever_came_since(home: Path) -> N
         assert found.rows >= 5
 
 
-def test_six_months_with_late_rows_of_all_kinds(tmp_path: Path) -> None:
-    months = [f"2026-0{month}" for month in range(1, 7)]
+@pytest.mark.parametrize("number", [4, pytest.param(6, marks=pytest.mark.prove)])
+def test_months_with_late_rows_of_all_kinds(number: int, tmp_path: Path) -> None:
+    months = [f"2026-0{month}" for month in range(1, number + 1)]
     with opened(tmp_path / "home") as warehouse:
         finance = Finance(warehouse, tmp_path)
-        for number, month in enumerate(months):
-            finance.ship(f"of-{month}", 10 + number, month)
+        for place, month in enumerate(months):
+            finance.ship(f"of-{month}", 10 + place, month)
             finance.contact(f"of-{month}", month, order=f"of-{month}")
-            for earlier in months[:number]:
+            for earlier in months[:place]:
                 finance.ship(f"late-{month}-{earlier}", 3, earlier)
-            if number:
-                before = months[number - 1]
+            if place:
+                before = months[place - 1]
                 finance.contact(f"late-{month}", before, order=f"of-{before}")
                 finance.contact(
                     f"of-{before}", before, order=f"of-{before}", is_void="true", updated_at=f"{month}-28T00:00:00Z"
                 )
                 grant(warehouse, credit("0.10", period=before, reason=month), NOW)
-            if number == 3:
+            if place == 2:
                 finance.edit_terms("{ up_to = 0.05, fee = 0.20 }", "{ up_to = 0.05, fee = 0.22 }")
                 finance.run(month, reprice=True)
             finance.close(month)
@@ -86,7 +87,7 @@ def test_six_months_with_late_rows_of_all_kinds(tmp_path: Path) -> None:
             "select posted_period, count(*) as entries from billing.adjustments group by all order by all"
         )
         assert [row["posted_period"] for row in booked] == months[1:]
-        assert booked[-1]["entries"] >= 10
+        assert booked[-1]["entries"] >= number
     for month in months:
         found = again(tmp_path / "home", month)
         assert found.differences == []

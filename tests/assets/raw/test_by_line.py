@@ -209,7 +209,7 @@ def test_a_joined_file_must_be_whole(home):
     assert reason.startswith("other.csv, which is read with it: line 3 has 1 columns instead of 2")
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(seed=st.integers(0, 10**9))
 def test_whatever_is_done_to_some_lines_the_others_are_loaded(home, seed):
     """Bytes of some lines are changed: every line is there once, and those left alone are loaded."""

@@ -11,7 +11,7 @@ HOSTILE = CHECKOUT.parent / "shared" / "data" / "hostile"
 pytestmark = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
 
 
-@pytest.mark.parametrize("every", [5, pytest.param(1, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.prove)])
 def test_hostile_files_are_refused_or_accounted_for(home, every):
     """Under names that are known and under their own, mapped by a source that takes whatever comes."""
     (home.folder / "sources").mkdir()

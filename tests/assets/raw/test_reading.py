@@ -220,7 +220,7 @@ BROKEN = {
     "two.jsonl": (b'{"a": 1}\n{"a": 2}{"a": 3}\n', "line 2 is not JSON: unexpected content after document"),
     "bom.jsonl": (b'\xef\xbb\xbf{"a": 1}\n', "line 1 is not JSON: byte order mark (BOM) is not supported"),
     "pretty.jsonl": (b'{\n"a": 1\n}\n', "line 1 is not JSON"),
-    "text.xlsx": (b"PK", "not a kind of file that can be read; known are .csv, .tsv, .jsonl and .parquet"),
+    "text.xlsx": (b"PK", "not a kind of file that can be read; known are .csv, .tsv, .txt, .jsonl and .parquet"),
 }
 
 
