@@ -13,5 +13,5 @@ select
     tracking_number as tracking_id,
     reporting_date as updated_at,
     case when regexp_matches(amazon_order_item_id, '^[0-9.,]+[Ee][+]?[0-9]+$')
-         then 'order_item_id: an id, not what a spreadsheet made of it' end as refused
+         then 'order_item_id: an id that no spreadsheet has shortened' end as refused
 from input

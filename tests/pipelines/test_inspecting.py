@@ -41,7 +41,7 @@ def test_a_known_file_shows_its_rows_and_what_would_be_refused(csba, tmp_path: P
     assert shown.exit_code == 0, shown.output
     assert "1234.txt is order_items, by its columns: the source amazon_order_report" in shown.output
     assert "3 rows, read line by line as UTF-8: 1 good, 2 refused, 0 skipped" in shown.output
-    assert "first in row 2: order_item_id should be an id, not what a spreadsheet made of it" in shown.output
+    assert "first in row 2: order_item_id should be an id that no spreadsheet has shortened" in shown.output
     assert "first in row 3: line should be 8 values, as many as the header has" in shown.output
     assert "2026-03-01 21:18:23" in shown.output
     assert "Jane" not in shown.output, "what no dataset has is not shown"
