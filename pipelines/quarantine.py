@@ -15,9 +15,10 @@ from assets.raw.facts import beside, facts_of
 from assets.raw.reading import DIALECTS, SUFFIXES, Dialect
 from assets.raw.sources import Sources
 from assets.warehouse import Warehouse
+from pipelines.summary import LINE
 
-ROW, BECAUSE, LINE = "quarantined_row", "quarantined_because", "line"
-"""Columns of an export: the row's number in its file, what is wrong with it, and a line that has no values."""
+ROW, BECAUSE = "quarantined_row", "quarantined_because"
+"""Columns of an export: the row's number in its file, and what is wrong with it."""
 ROWS_AT_A_TIME = 10_000
 
 _CHOSEN = """

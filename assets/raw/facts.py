@@ -35,8 +35,7 @@ def facts_of(path: Path) -> dict[str, str]:
     """
     found: dict[str, str] = {}
     for part in path.absolute().parts:
-        for name, value in _SAID.findall(part):
-            found[name] = value
+        found |= dict(_SAID.findall(part))
     found = {name: value for name, value in found.items() if _VALUE.fullmatch(value)}
     sidecar = beside(path)
     if not sidecar.is_file():

@@ -32,7 +32,7 @@ LONGEST_VALUE = 80
 ROWS_WORTH_ORDERING = 1_000_000
 """A smaller file has so few blocks of rows that hardly any could be passed over."""
 DAYS_BY_ORDER_ALONE = 45
-"""A file of more days is laid down month by month; to order rows by two things takes twice as long as by one."""
+"""A file of more days is laid down month by month; to order rows by two things takes longer than by one."""
 
 Progress = Callable[[Path, str, int, int], None]
 """Called with a file, its dataset, the rows of it that are accounted for, and all its rows (0: not read yet)."""

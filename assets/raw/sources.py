@@ -98,9 +98,13 @@ class Sources:
         Those that know it by its name, else those that know it by its columns, else the canonical one.
         """
         fitting = [source for source in self.mapped if source.matches(path)]
+        by_name = [source for source in fitting if not source.columns]
+        # Many sources read text that is written in one way: its header is read once for all of them.
+        dialects = set() if by_name else {source.dialect for source in fitting}
+        columns = {dialect: columns_of(path, dialect) for dialect in dialects}
         return (
-            [source for source in fitting if not source.columns]
-            or [source for source in fitting if source.columns and source.columns <= columns_of(path, source.dialect)]
+            by_name
+            or [source for source in fitting if source.columns <= columns[source.dialect]]
             or [source for source in self.canonical if source.matches(path)]
         )
 
