@@ -2,8 +2,9 @@
 
 The queries of a month look up the items of what was shipped, asked and returned in it. Nearly all of them were ordered
 in the month or shortly before: those are read by their time, which DuckDB finds without reading the others. The rest is
-found once a run, by what the month names and what was not among them. A query that reads `reached.order_items` or
-`reached.coverage` sees core's rows of both; where most items are near anyway, it sees core's tables as they are.
+found once a run, by what the month names and what was not among them. Where a month names few orders, as one that has
+just begun, they alone are read. A query that reads `reached.order_items` or `reached.coverage` sees core's rows of
+both; where most items are near anyway, it sees core's tables as they are.
 
 Does not belong here: what is done with the items.
 """
@@ -18,6 +19,8 @@ NEAR = timedelta(days=45)
 """Before a scope. It decides how much is read, never what comes out."""
 WORTH_IT = 2
 """So many times as many items as are near must there be; with fewer, to find the rest costs more than it saves."""
+MANY = 10
+"""So many times as many items as a month names must be near for only those named to be looked for."""
 
 
 def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
@@ -29,13 +32,20 @@ def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
     near = _between("purchased_at", first - NEAR, last)
     ((items_near,),) = con.execute(f"select count(*) from raw.order_items where {near}").fetchall()
     ((items,),) = con.execute("select count(*) from raw.order_items").fetchall()
-    if items < WORTH_IT * items_near:
-        return False
     naming = {d.name: d.happened_at for d in DATASETS.values() if d.happened_at and d.name != "order_items"}
     named = " union all ".join(
         f"select order_id, order_item_id from in_force.{dataset} where {_between(time, first, last)}"
         for dataset, time in naming.items()
     )
+    ((rows_naming,),) = con.execute(f"select count(*) from ({named})").fetchall()
+    if items_near > MANY * rows_naming:
+        con.execute(f"create or replace temp table orders_named as select distinct order_id from ({named})")
+        con.execute("""
+            create or replace temp view reached_order_items as
+            from core.order_items semi join orders_named using (order_id)""")
+        return True
+    if items < WORTH_IT * items_near:
+        return False
     # Texts are slow to tell apart: two hashes of 64 bits stand for an id of two parts. What names an order alone may be
     # about any of its items.
     con.execute(f"""

@@ -414,16 +414,20 @@ def _run(
     pages: bool = True,
     profile: "Profile | None" = None,
 ) -> int:
+    from contextlib import nullcontext
+
     from pipelines.press import press_of
     from pipelines.summary import show_profile, show_run
+    from reports.statement import started_early
 
     started = time.monotonic()
     listed = _listed(places, marketplaces)
     if pages:
         press_of(places).must_be_there()
-    report = _bring_up_to_date(
-        console, warehouse, places, periods, listed, marketplaces, reprice=reprice, pages=pages, profile=profile
-    )
+    with started_early(press_of(places)) if pages else nullcontext():
+        report = _bring_up_to_date(
+            console, warehouse, places, periods, listed, marketplaces, reprice=reprice, pages=pages, profile=profile
+        )
     if profile is not None:
         show_profile(console, profile)
     for mistake in report.refused_terms:

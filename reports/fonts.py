@@ -5,6 +5,7 @@ its bytes depend on no machine. Instances are made once into a cache folder, by 
 that knows no other font.
 """
 
+import fcntl
 import hashlib
 import io
 import os
@@ -62,15 +63,17 @@ def release() -> str:
 def configure(folder: Path) -> Path:
     """Make the instances where they are missing, and return the folder with their `fonts.conf`.
 
-    Two processes may do so at once: each file is written beside and renamed.
+    Of two processes that would do so at once the second waits; each file is written beside and renamed.
     """
     place = folder / hashlib.sha256(release().encode()).hexdigest()[:12]
-    place.mkdir(parents=True, exist_ok=True)
-    for family, source in {**SOURCES, LETTERS: SOURCES["Noto Sans JP"]}.items():
-        for weight in WEIGHTS:
-            path = place / f"{family.replace(' ', '')}-{weight}.ttf"
-            if not path.exists():
-                _write(path, instance(family, source, weight))
+    (place / "cache").mkdir(parents=True, exist_ok=True)
+    with (place / "lock").open("a") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        for family, source in {**SOURCES, LETTERS: SOURCES["Noto Sans JP"]}.items():
+            for weight in WEIGHTS:
+                path = place / f"{family.replace(' ', '')}-{weight}.ttf"
+                if not path.exists():
+                    _write(path, instance(family, source, weight))
     configuration, text = place / "fonts.conf", CONFIGURATION.format(folder=escape(str(place))).encode()
     if not configuration.exists() or configuration.read_bytes() != text:  # a home may have been moved
         _write(configuration, text)

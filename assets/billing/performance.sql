@@ -54,6 +54,7 @@ quarters as (
     join numbered
         on numbered.marketplace_id = item.marketplace_id
     where item.purchased_at >= $quarter_instant and item.purchased_at < $last_instant
+        and item.seller_id in (select seller_id from totals)
         -- one condition: as five they would seem to leave hardly a row, and the join that finds the versions in force
         -- would be built on the many
         and if(

@@ -125,6 +125,15 @@ class _Rerating:
         """The clause that keeps the rows named in a table; none if everything is made anew."""
         return "" if self.whole else f"semi join {table} using ({columns})"
 
+    def within_closed(self, clock: str) -> str:
+        """The condition that an instant lies in a closed period, written out: so the engine reads no other rows."""
+        first, end = self.con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
+        return f"{clock} >= timestamp '{first}' and {clock} < timestamp '{end}'"
+
+    def is_empty(self, rows: str) -> bool:
+        """Whether a query gives no rows."""
+        return not self.con.execute(f"select 1 from ({rows}) limit 1").fetchall()
+
     def show(self, name: str, query: str) -> None:
         """Make a view aside, in the place of another of the name."""
         self.con.execute(f"create or replace view {name} as {query}")
@@ -161,7 +170,7 @@ class _Rerating:
             self.con.execute(f"""
                 insert into late
                 with beaten as (
-                    select * from warehouse.raw.{dataset} semi join (
+                    select {key}, order_id, {clock}, load_id from warehouse.raw.{dataset} semi join (
                         from warehouse.raw.superseded where dataset = '{dataset}' and load_id > {self.since}
                     ) using (file_id, row_number)
                 ),
@@ -176,18 +185,22 @@ class _Rerating:
                     if(({key}) in (select ({key}) from corrected), 'corrected_', 'late_') || '{what}'
                 from versions""")
         # A row of an open period touches no closed one, but for an item that rows of closed ones were waiting for.
-        self.con.execute(f"""
+        self.con.execute("""
             create table late_orders as
-            select order_id from late
+            select distinct order_id from late
             where order_id is not null
-                and (happened_at < (select max(ends_at) from scope) or cause = 'corrected_order_item')
-            union
-            select order_id
-            from (from late where cause = 'late_order_item' and happened_at >= (select max(ends_at) from scope))
-            semi join ({self.times()}) using (order_id)
-            union
-            select order_id
-            from warehouse.raw.order_items semi join changed_sellers using (marketplace_id, seller_id)""")
+                and (happened_at < (select max(ends_at) from scope) or cause = 'corrected_order_item')""")
+        awaited = """
+            select order_id from late
+            where cause = 'late_order_item' and happened_at >= (select max(ends_at) from scope)"""
+        # What is about nobody is not asked for: the rows of all orders would be read to find none.
+        if not self.is_empty(awaited):
+            self.con.execute(f"insert into late_orders from ({awaited}) semi join ({self.times()}) using (order_id)")
+        if not self.is_empty("from changed_sellers"):
+            self.con.execute("""
+                insert into late_orders
+                select order_id
+                from warehouse.raw.order_items semi join changed_sellers using (marketplace_id, seller_id)""")
         self.con.execute(
             "create table late_contacts as select distinct contact_id from late where contact_id is not null"
         )
@@ -197,7 +210,7 @@ class _Rerating:
         return " union ".join(
             f"""
             select order_id, {clock} as happened_at from warehouse.raw.{dataset} {among}
-            where {clock} >= (select min(starts_at) from scope) and {clock} < (select max(ends_at) from scope)"""
+            where {self.within_closed(clock)}"""
             for dataset, clock in CLOCKS.items()
             if dataset != "order_items"
         )
@@ -207,14 +220,17 @@ class _Rerating:
         for dataset, clock in CLOCKS.items():
             if dataset == "order_items":
                 continue
-            among = "order_id in (from late_orders)"
-            if dataset == "contacts":
-                among += " or contact_id in (from late_contacts)"
-            self.con.execute(f"""
-                create table in_force.{dataset} as
-                select * from warehouse.in_force.{dataset}
-                where {clock} >= (select min(starts_at) from scope) and {clock} < (select max(ends_at) from scope)
-                    {"" if self.whole else f"and ({among})"}""")
+            # By joins alone, never `or`: they tell the engine which rows it need not read.
+            closed = f"select * from warehouse.in_force.{dataset} {{}} where {self.within_closed(clock)}"
+            self.con.execute(
+                f"create table in_force.{dataset} as {closed.format(self.only('late_orders', 'order_id'))}"
+            )
+            if dataset == "contacts" and not self.whole:
+                moved = closed.format("semi join late_contacts using (contact_id)")
+                known = f"select contact_id from in_force.{dataset}"
+                self.con.execute(
+                    f"insert into in_force.{dataset} from ({moved}) anti join ({known}) using (contact_id)"
+                )
         self.con.execute(f"""
             create table in_force.late_order_items as
             select * from warehouse.in_force.order_items {self.only("late_orders", "order_id")}""")
@@ -273,14 +289,13 @@ class _Rerating:
         for name in BY_ORDER:
             made = name.replace(".", ".fresh_")
             self.con.execute(f"alter table {name} rename to {made.removeprefix('core.')}")
-            also = "and contact_id not in (from late_contacts)" if name == "core.contacts" else ""
+            also = "anti join late_contacts using (contact_id)" if name == "core.contacts" else ""
             kept = f"""
-                select * from warehouse.{name}
-                where (period, marketplace_id) in (select (period, marketplace_id) from scope)
-                    and (order_id is null or order_id not in (from late_orders)) {also}
+                select * from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)
+                anti join late_orders using (order_id) {also}
                 union all by name"""
-            both = f"select * from ({'' if self.whole else kept} select * from {made})"
-            self.show(name, f"{both} {self.only('affected', 'period, marketplace_id, seller_id')}")
+            fresh = f"select * from {made} {self.only('affected', 'period, marketplace_id, seller_id')}"
+            self.show(name, fresh if self.whole else f"{kept} {fresh}")
         sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
         self.show("in_force.order_items", f"select * from warehouse.in_force.order_items {sellers}")
 

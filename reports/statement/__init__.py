@@ -7,6 +7,7 @@ from `billing.fee_lines`, and are only explained.
 """
 
 from reports.statement.making import Press
+from reports.statement.workers import started_early
 from reports.statement.writing import Written, found_in, statements_of, write_statements
 
-__all__ = ["Press", "Written", "found_in", "statements_of", "write_statements"]
+__all__ = ["Press", "Written", "found_in", "started_early", "statements_of", "write_statements"]

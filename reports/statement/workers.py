@@ -4,19 +4,19 @@ import hashlib
 import os
 import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ProcessPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from itertools import chain, islice
 from multiprocessing import connection, get_context, parent_process
 from pathlib import Path
 from typing import NamedTuple
 
-from reports import fonts
 from reports.statement.making import Job, Made, Maker, Press
 
 IN_ONE_PROCESS = 32
-"""So many statements are made here: starting more processes would take longer."""
+"""So many statements are made here, if no process is there yet: starting some would take longer."""
 
 AT_A_TIME = 64
 """Statements made together, at the most."""
@@ -26,6 +26,9 @@ BYTES_AT_A_TIME = 4 * 2**20
 
 _maker: Maker | None = None
 """Of this process, if it is a worker."""
+
+_early: ProcessPoolExecutor | None = None
+"""Processes that were started before the first statement was there."""
 
 
 class Result(NamedTuple):
@@ -41,9 +44,36 @@ class Result(NamedTuple):
 
 def pool(press: Press, number: int) -> ProcessPoolExecutor:
     """Worker processes, each with templates and engine of its own."""
-    if press.pdf != "none":
-        fonts.configure(press.fonts)  # once, not in each of them
     return ProcessPoolExecutor(number, mp_context=get_context("spawn"), initializer=_begin, initargs=(press,))
+
+
+@contextmanager
+def started_early(press: Press) -> Generator[None]:
+    """Within, processes for statements with PDFs start, and make the fonts of a new home, beside whatever else is done.
+
+    They serve every set of statements; with one core there are none.
+    """
+    global _early  # noqa: PLW0603 - a command has one set of processes
+    number = _number(press)
+    if number > 1 and press.pdf != "none":
+        _early = pool(press, number)
+        for _ in range(number):  # a process is started by something to do
+            _early.submit(os.getpid)
+    try:
+        yield
+    finally:
+        _forget_early()
+
+
+def _forget_early() -> None:
+    global _early  # noqa: PLW0603
+    if _early is not None:
+        _early.shutdown(cancel_futures=True)
+        _early = None
+
+
+def _number(press: Press) -> int:
+    return press.workers or os.cpu_count() or 1
 
 
 def _begin(press: Press) -> None:
@@ -95,7 +125,7 @@ class Staff:
 
     def __init__(self, press: Press) -> None:
         self.press = press
-        self._number = press.workers or os.cpu_count() or 1
+        self._number = _number(press)
         self._maker: Maker | None = None
         self._pool: ProcessPoolExecutor | None = None
 
@@ -103,9 +133,13 @@ class Staff:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self._end()
+        if self._pool is not _early:
+            self._end()
 
     def _end(self) -> None:
+        if self._pool is _early:
+            _forget_early()
+            self._pool = None
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
             self._pool = None
@@ -117,7 +151,7 @@ class Staff:
         """
         first = list(islice(jobs, IN_ONE_PROCESS + 1))
         batches = _batches(chain(first, jobs), left, self._number)
-        if self._number == 1 or len(first) <= IN_ONE_PROCESS:
+        if self._number == 1 or (len(first) <= IN_ONE_PROCESS and _early is None):
             for batch in batches:
                 self._maker = self._maker or Maker(self.press)
                 yield from write(self._maker, batch)
@@ -136,7 +170,7 @@ class Staff:
 
     def _submit(self, batch: list[Job]) -> Future[list[Result]]:
         if self._pool is None:
-            self._pool = pool(self.press, self._number)
+            self._pool = _early or pool(self.press, self._number)
         try:
             return self._pool.submit(_write_in_worker, batch)
         except BrokenProcessPool as error:  # `_results` sees to it when it is this batch's turn

@@ -3,6 +3,7 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
+import duckdb
 import pytest
 from house import DATA, bill, load_paths, opened
 
@@ -13,15 +14,22 @@ DERIVED = [name for name, table in tables().items() if not table.is_view]
 
 
 def billed(home: Path, period: str) -> tuple[dict[str, list[tuple]], bool, int]:
-    """Every table of a month of the sample; whether its items were narrowed, and how many further ones were found."""
+    """Every table of a month of the sample; whether its items were narrowed, and how many further ones were found: none
+    where only those named are looked for."""
     with opened(home) as warehouse:
         load_paths(warehouse, [DATA / "sample"])
         bill(warehouse, [period])
         assert warehouse.reached is not None
         is_narrow = warehouse.reached[1]
         made = {name: warehouse.con.execute(f"from {name} order by all").fetchall() for name in DERIVED}
+        further = is_narrow and exists_aside(warehouse.con, "further_items")
         query = "select count(*) from further_items"
-        return made, is_narrow, warehouse.con.execute(query).fetchall()[0][0] if is_narrow else 0
+        return made, is_narrow, warehouse.con.execute(query).fetchall()[0][0] if further else 0
+
+
+def exists_aside(con: duckdb.DuckDBPyConnection, name: str) -> bool:
+    query = "select 1 from duckdb_tables() where temporary and table_name = ?"
+    return bool(con.execute(query, [name]).fetchall())
 
 
 @pytest.mark.parametrize("period", ["2026-04", "2026-06"])
@@ -34,6 +42,10 @@ def test_every_table_comes_out_the_same(tmp_path: Path, monkeypatch: pytest.Monk
     assert is_narrow
     assert further > 0
     assert narrow == plain
+    monkeypatch.setattr(reach, "MANY", 0)
+    named, is_narrow, _ = billed(tmp_path / "named", period)
+    assert is_narrow
+    assert named == plain
 
 
 def test_items_of_an_order_are_found_wherever_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -11,13 +11,14 @@ import pytest
 
 COMMAND = """
 import os, sys, time
+from dataclasses import replace
 from house import PRESS
 from reports.statement import workers
 
 if __name__ == "__main__":
-    pool = workers.pool(PRESS, 2)
-    print(*{each.result() for each in [pool.submit(os.getpid) for _ in range(20)]}, flush=True)
-    time.sleep(60)
+    with workers.started_early(replace(PRESS, workers=2)):
+        print(*{each.result() for each in [workers._early.submit(os.getpid) for _ in range(20)]}, flush=True)
+        time.sleep(60)
 """
 
 

@@ -15,7 +15,7 @@ import pytest
 from house import PRESS, PRESS_WITHOUT_PDF
 from paper import Page
 
-from reports.statement import making, workers, write_statements, writing
+from reports.statement import making, started_early, workers, write_statements, writing
 from reports.statement.names import file_names, folder_name
 from reports.statement.writing import files_of, make_final
 
@@ -420,6 +420,12 @@ def test_many_are_made_by_several_processes_to_the_same_bytes(books, tmp_path):
     assert (one.made, one.broken) == (two.made, two.broken)
     assert (one.made, len(one.broken)) == (69, 1)
     assert content(tmp_path / "one" / PERIOD / US) == content(tmp_path / "two" / PERIOD / US)
+    with started_early(several):
+        for name in ("early", "again"):  # the same processes serve both
+            assert write_statements(books.con, [(PERIOD, US)], tmp_path / name, several).made == 69
+            assert content(tmp_path / "one" / PERIOD / US) == content(tmp_path / name / PERIOD / US)
+        assert len(active_children()) == 2
+    assert not active_children()
 
 
 def test_a_seller_with_very_many_unit_lines(books, tmp_path):
