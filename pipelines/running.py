@@ -14,6 +14,7 @@ from uuid import uuid4
 import dagster as dg
 from dagster._core.storage.event_log.sqlite import sqlite_event_log
 from dagster._core.storage.runs.sqlite import sqlite_run_storage
+from sqlalchemy import event
 
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import terms_for_a_run
@@ -143,7 +144,8 @@ def _kept_engines() -> Generator[None]:
     """Within, Dagster's SQLite storages make an engine for each of their files once, and keep its connection.
 
     They make one anew for each of a run's thousand statements, without a pool: each compiles its statement anew,
-    connects, and ends the write-ahead file as it disconnects.
+    connects, and ends the write-ahead file as it disconnects. Nor does each wait for the disk: a machine that loses its
+    power may lose the last entries of Dagster's history, never a file.
     """
     kept: dict[str, Any] = {}
     makers = {storage: storage.create_engine for storage in (sqlite_event_log, sqlite_run_storage)}
@@ -153,6 +155,9 @@ def _kept_engines() -> Generator[None]:
             if url not in kept:
                 kept[url] = make(url, **{name: value for name, value in options.items() if name != "poolclass"})
                 kept[url].dispose = lambda: None
+                event.listen(
+                    kept[url], "connect", lambda connection, _: connection.execute("pragma synchronous = normal")
+                )
             return kept[url]
 
         return engine
