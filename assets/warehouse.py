@@ -374,4 +374,9 @@ def _make_schemas(warehouse: Warehouse) -> None:
                 dataset.columns | dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null")
             )
             con.execute(f"create table if not exists raw.{dataset.name} ({columns})")
+        # A warehouse may be older than a column of a contract; what was loaded before has it blank.
+        known = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
+        for dataset in DATASETS.values():
+            for name in dataset.columns.keys() - {column for table, column in known if table == dataset.name}:
+                con.execute(f"alter table raw.{dataset.name} add column {name} {dataset.columns[name]}")
     warehouse.show_as_of(warehouse.latest_load())

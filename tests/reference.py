@@ -27,7 +27,7 @@ DATASETS = {
     "enrolment_events": ("seller_id marketplace_id event effective_at", "source requested_at terms_accepted"),
     "order_items": (
         "order_id order_item_id",
-        "seller_id marketplace_id purchased_at fulfillment is_prime asin sku quantity updated_at",
+        "seller_id marketplace_id purchased_at fulfillment is_prime asin sku quantity is_cancelled updated_at",
     ),
     "shipments": (
         "shipment_id order_item_id",
@@ -41,7 +41,7 @@ DATASETS = {
 }
 """Dataset → the columns of its key, and the others (domain.md, "Input datasets")."""
 
-FLAGS = ("terms_accepted", "is_prime", "is_tracking_valid", "is_void")
+FLAGS = ("terms_accepted", "is_prime", "is_tracking_valid", "is_void", "is_cancelled")
 
 
 class BeforeFirstVersion(Exception):  # noqa: N818 - the name says what was met
@@ -114,6 +114,8 @@ class Books:
     """Marketplace and period → units by outcome."""
     contact_balance: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     """Marketplace and period → contacts by outcome."""
+    shipped_though_cancelled: list[dict] = field(default_factory=list)
+    """Those of `units` whose item was cancelled."""
 
 
 def read_marketplaces(path: Path) -> dict[str, Marketplace]:
@@ -238,6 +240,7 @@ class _Biller:
         self.enrol()
         units = [self.unit(shipment) for shipment in self.shipments]
         self.books.units = [row for row in units if row["period"] in self.periods]
+        self.books.shipped_though_cancelled = [row for row in self.books.units if self.is_though_cancelled(row)]
         contacts = [self.contact(contact) for contact in self.contacts]
         self.books.contacts = [row for row in contacts if row["period"] in self.periods]
         self.balance()
@@ -331,6 +334,11 @@ class _Biller:
             return reason
         first = self.intervals[item["seller_id"], item["marketplace_id"]][0]
         return "trial" if shipment["shipped_at"] < first["trial_ends_at"] else "chargeable"
+
+    def is_though_cancelled(self, unit: dict) -> bool:
+        """Whether a unit shipped of an item that was cancelled ("Reported, never silently accepted")."""
+        item = self.items.get((unit["order_id"], unit["order_item_id"]))
+        return item is not None and item["is_cancelled"] is True and unit["outcome"] != "void"
 
     # "Contacts: one outcome each"
 

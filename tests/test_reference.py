@@ -113,6 +113,10 @@ def assert_billed_as_the_reference_says(told: World, folder: Path, books: Books 
             assert rows_of(warehouse, table) == in_order(tuple(line[name] for name in names) for line in expected), (
                 table
             )
+        assert reported(warehouse, "shipped_though_cancelled") == in_order(
+            (line["period"], line["marketplace_id"], line["seller_id"], line["shipment_id"], line["order_id"])
+            for line in books.shipped_though_cancelled
+        )
         assert balances(warehouse, "audit.unit_balance", UNIT_OUTCOMES) == counted(books.unit_balance)
         assert balances(warehouse, "audit.contact_balance", CONTACT_OUTCOMES) == counted(books.contact_balance)
 
@@ -120,6 +124,11 @@ def assert_billed_as_the_reference_says(told: World, folder: Path, books: Books 
 def rows_of(warehouse: Warehouse, table: str) -> list[tuple]:
     names = ", ".join(COLUMNS[table].split())
     return in_order(warehouse.con.execute(f"select {names} from {table}").fetchall())
+
+
+def reported(warehouse: Warehouse, kind: str) -> list[tuple]:
+    query = "select period, marketplace_id, seller_id, subject, order_id from audit.exceptions where kind = ?"
+    return in_order(warehouse.con.execute(query, [kind]).fetchall())
 
 
 def in_order(rows) -> list[tuple]:

@@ -134,6 +134,13 @@ def test_every_outcome_occurs_often():
     assert min(contacts[outcome] for outcome in CONTACT_OUTCOMES) >= 25
 
 
+def test_items_that_were_cancelled_are_shipped_and_others_are_not():
+    of_items = Counter(
+        len(made.units) > len(made.shipped_though_cancelled) > 0 for made in (books_of(seed) for seed in SEEDS)
+    )
+    assert of_items[True] > 50
+
+
 def test_nothing_goes_missing_in_the_balances():
     for seed in SEEDS:
         made = books_of(seed)

@@ -506,6 +506,8 @@ class _Draft:
                 {"fulfillment": "AFN"},
                 {"purchased_at": at - DAY},
                 {"is_prime": True},
+                {"is_cancelled": True},
+                {"is_cancelled": False},
             ),
         )
         self.put(
@@ -522,6 +524,7 @@ class _Draft:
                 "asin": f"B{rng.randrange(10**9):09}",
                 "sku": rng.choice(("SKU-1", "SKU 2, blue", "007")),
                 "quantity": item.quantity,
+                "is_cancelled": rng.choice((None, None, None, None, False, True)),
                 "updated_at": at + DAY,
             }
             | values,
@@ -829,7 +832,9 @@ class _Draft:
         changes: dict[str, Callable[[Row], Row]] = {
             "sellers": lambda row: {"plan": "individual"},
             "enrolment_events": lambda row: {"terms_accepted": "false" if row["terms_accepted"] == "true" else "true"},
-            "order_items": lambda row: self.rng.choice(({"fulfillment": "AFN"}, {"sku": "tied"}, {"is_prime": "true"})),
+            "order_items": lambda row: self.rng.choice(
+                ({"fulfillment": "AFN"}, {"sku": "tied"}, {"is_prime": "true"}, {"is_cancelled": "true"})
+            ),
             "shipments": lambda row: self.rng.choice(({"is_void": "true"}, {"quantity": "7"})),
             "contacts": lambda row: self.rng.choice(({"reason": "invoice"}, {"is_void": "true"})),
             "returns": lambda row: {"label": "other" if row["label"] == "prepaid" else "prepaid"},

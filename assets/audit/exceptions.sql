@@ -3,8 +3,8 @@
 -- key: period, marketplace_id, kind, subject, detail
 -- column: period | the period in which it happened
 -- column: kind | activation_repeated, deactivation_outside, activation_refused, activation_late,
---     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, order_items_disagree, contact_disagrees,
---     no_returns_loaded, enrolment_backdated
+--     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, shipped_though_cancelled,
+--     order_items_disagree, contact_disagrees, no_returns_loaded, enrolment_backdated
 -- column: subject | the id of what it is about
 -- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
@@ -126,6 +126,20 @@ shipped_before_ordered as (
     from units
     where shipped_at < purchased_at
 ),
+cancelled as not materialized (
+    select order_id, order_item_id, updated_at from core.order_items where is_cancelled
+),
+shipped_though_cancelled as (
+    select
+        units.period, units.marketplace_id, units.seller_id, 'shipped_though_cancelled' as kind,
+        units.shipment_id as subject, units.order_id,
+        'item ' || units.order_item_id || ' shipped ' || units.shipped_at || ', cancelled as of ' || cancelled.updated_at
+            || ' UTC' as detail
+    from units
+    join cancelled
+        on cancelled.order_id = units.order_id
+        and cancelled.order_item_id = units.order_item_id
+),
 shipped_now as (
     select period, marketplace_id, seller_id, order_id, order_item_id, quantity_ordered, sum(quantity) as quantity
     from units
@@ -149,11 +163,12 @@ shipped_so_far as (
     group by all
 ),
 shipped_beyond_ordered as (
+    -- of a cancelled item nobody knows how many had been ordered
     select
         period, marketplace_id, seller_id, 'shipped_beyond_ordered' as kind, order_id as subject, order_id,
         'item ' || order_item_id || ': ' || quantity_so_far || ' units shipped of ' || quantity_ordered
             || ' ordered' as detail
-    from shipped_so_far
+    from shipped_so_far anti join cancelled using (order_id, order_item_id)
     where quantity_so_far > quantity_ordered
 ),
 disagreeing_orders as (
@@ -225,6 +240,7 @@ select * from event_exceptions
 union all by name select * from eligibility_lost
 union all by name select * from shipped_before_ordered
 union all by name select * from shipped_beyond_ordered
+union all by name select * from shipped_though_cancelled
 union all by name select * from order_items_disagree
 union all by name select * from contact_disagrees
 union all by name select * from no_returns_loaded

@@ -3,8 +3,9 @@
 -- kind: view
 -- column: purchased_at | when the order was placed, UTC; decides coverage
 -- column: quantity | units ordered
+-- column: is_cancelled | whether it was cancelled; null: no
 
 select
     order_id, order_item_id, seller_id, marketplace_id, purchased_at, fulfillment, is_prime, asin, sku, quantity,
-    updated_at
+    is_cancelled, updated_at
 from in_force.order_items

@@ -81,6 +81,7 @@ class OrderItems(pa.DataFrameModel):
     asin: Text = _text("the catalogue's id of the product")
     sku: Text = _text("the seller's id of the product")
     quantity: Units = _units("ordered")
+    is_cancelled: Flag = pa.Field(nullable=True, description="whether it was cancelled; blank: no")
     updated_at: Instant = _instant("orders versions of one item; the greatest is in force")
 
 

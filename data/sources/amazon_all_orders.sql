@@ -1,5 +1,5 @@
 -- Amazon's report of all orders, with 29, 32, 33 or 34 columns. It has no ids of items: an item is known by its SKU, of which
--- an order has one line. What was cancelled before it was shipped has no quantity.
+-- an order has one line. What was cancelled has the quantity 0, or none: it counts as 1, for so much was ordered at least.
 -- dataset: order_items
 -- columns: amazon_order_id, purchase_date, last_updated_date, fulfillment_channel, sales_channel, item_status, asin, sku, quantity
 -- facts: seller
@@ -16,11 +16,10 @@ select
     'false' as is_prime,
     input.asin,
     input.sku,
-    input.quantity,
+    if(input.item_status = 'Cancelled' and coalesce(input.quantity, '0') = '0', '1', input.quantity) as quantity,
+    if(input.item_status = 'Cancelled', 'true', null) as is_cancelled,
     input.last_updated_date as updated_at,
-    case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere'
-         when input.item_status = 'Cancelled' and coalesce(input.quantity, '0') = '0' then 'cancelled before it was shipped'
-    end as skipped
+    case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere' end as skipped
 from input
 left join marketplaces as store
     on store.domain = lower(input.sales_channel)

@@ -58,6 +58,7 @@ EXCEPTIONS: Mapping[str, str] = {
     "eligibility_lost": "Eligibility lost, still enrolled",
     "shipped_before_ordered": "Shipped before ordered",
     "shipped_beyond_ordered": "Shipped more than ordered",
+    "shipped_though_cancelled": "Shipped though cancelled",
     "order_items_disagree": "Items of an order disagree",
     "contact_disagrees": "Contact disagrees with its item",
     "no_returns_loaded": "Rewards need returns, none loaded",

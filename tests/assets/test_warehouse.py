@@ -47,6 +47,17 @@ def test_nothing_is_there_before_the_first_load_and_opening_twice_changes_nothin
         assert warehouse.latest_load() == 0
 
 
+def test_a_warehouse_that_is_older_than_a_column_gets_it(tmp_path):
+    with open_here(tmp_path) as warehouse:
+        warehouse.con.execute("drop view in_force.order_items; alter table raw.order_items drop column is_cancelled")
+        warehouse.con.execute(
+            "insert into raw.order_items by name select 'O' as order_id, 0 as load_id, 1 as file_id, 1 as row_number"
+        )
+    with open_here(tmp_path) as warehouse:
+        found = warehouse.rows("select order_id, is_cancelled from in_force.order_items")
+    assert found == [{"order_id": "O", "is_cancelled": None}]
+
+
 def test_the_session_is_in_utc_and_spills_within_the_home(tmp_path):
     with open_here(tmp_path / "home") as warehouse:
         assert warehouse.rows("select current_setting('timezone') as zone") == [{"zone": "UTC"}]

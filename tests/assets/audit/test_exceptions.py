@@ -103,6 +103,36 @@ def test_units_that_do_not_fit_their_order(tmp_path: Path) -> None:
     ]
 
 
+def test_items_that_were_cancelled_and_shipped(tmp_path: Path) -> None:
+    def item(order: str, **values: str) -> dict:
+        return row("order_items", order_id=order, purchased_at="2026-03-05T12:00:00Z", **values)
+
+    def cancelled(order: str, day: str, **values: str) -> dict:
+        return item(order, is_cancelled="true", updated_at=f"2026-03-{day}T12:00:00Z", **values)
+
+    def parcel(name: str, order: str, **values: str) -> dict:
+        return row("shipments", shipment_id=name, order_id=order, shipped_at="2026-03-06T12:00:00Z", **values)
+
+    rows = good_seller() | {
+        "order_items": [
+            *(item("before"), cancelled("before", "05")),
+            *(cancelled("after", "09"), item("by Amazon", fulfillment="AFN"), cancelled("by Amazon", "07")),
+            *(cancelled("not after all", "06"), item("not after all", updated_at="2026-03-07T12:00:00Z")),
+            *(cancelled("withdrawn", "06"), cancelled("never", "06"), item("good")),
+        ],
+        "shipments": [
+            *(parcel("P1", "before", quantity="2"), parcel("P2", "after"), parcel("P3", "by Amazon")),
+            *(parcel("P4", "not after all"), parcel("P5", "withdrawn", is_void="true"), parcel("P6", "good")),
+        ],
+    }
+
+    def shipped(parcel: str, day: str) -> tuple:
+        detail = f"item 1 shipped 2026-03-06 12:00:00, cancelled as of 2026-03-{day} 12:00:00 UTC"
+        return ("2026-03", US, "S", "shipped_though_cancelled", parcel, detail)
+
+    assert reported(tmp_path, rows) == [shipped("P1", "05"), shipped("P2", "09"), shipped("P3", "07")]
+
+
 def test_an_order_whose_items_disagree(tmp_path: Path) -> None:
     at = "2026-03-05T12:00:00Z"
     rows = {
