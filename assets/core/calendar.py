@@ -4,8 +4,9 @@ A billing period is a calendar month in the marketplace's own time zone, half-op
 counted in months of UTC.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, time, timedelta, tzinfo
+from functools import cache
 
 from assets.core.marketplaces import Marketplace
 from assets.tables import UNKNOWN
@@ -39,14 +40,18 @@ def first_instant(day: date, zone: tzinfo) -> datetime:
 def make_calendar(warehouse: Warehouse, marketplaces: Mapping[str, Marketplace]) -> int:
     """Replace core.calendar; returns its rows."""
     zones: dict[str, tzinfo] = {name: marketplace.zone for name, marketplace in marketplaces.items()}
-    rows = [row for name, zone in {**zones, UNKNOWN: UTC}.items() for row in _periods(name, zone)]
+    rows = [(name, *period) for name, zone in {**zones, UNKNOWN: UTC}.items() for period in _periods_of(zone)]
     with warehouse.transaction():
         replace_table(warehouse.con, "core.calendar", DESCRIPTION, COLUMNS, rows)
     return len(rows)
 
 
-def _periods(marketplace_id: str, zone: tzinfo) -> Iterator[tuple]:
+@cache
+def _periods_of(zone: tzinfo) -> Sequence[tuple[str, datetime, datetime, datetime]]:
+    """Each period of a zone with the instants at which it starts and ends, and at which its quarter starts."""
     months = [date(year, month, 1) for year in range(FIRST_YEAR, LAST_YEAR + 1) for month in range(1, 13)]
     starts = [first_instant(month, zone) for month in (*months, date(LAST_YEAR + 1, 1, 1))]
-    for number, month in enumerate(months):
-        yield marketplace_id, f"{month:%Y-%m}", starts[number], starts[number + 1], starts[max(number - 2, 0)]
+    return [
+        (f"{month:%Y-%m}", starts[number], starts[number + 1], starts[max(number - 2, 0)])
+        for number, month in enumerate(months)
+    ]
