@@ -41,7 +41,7 @@ import duckdb
 from assets.as_made import WHOLE, is_as_made, note_made, version_of
 from assets.lineage import look_at, tables_named
 from assets.reach import show_reached_coverage, show_reached_items
-from assets.warehouse import Warehouse, columns_to_make, comment_on, exists
+from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, parts_that_fit
 
 FOLDER = Path(__file__).parent
 SCHEMAS = ("core", "billing", "audit")
@@ -53,8 +53,6 @@ UNKNOWN = "unknown"
 _ENTRY = re.compile(r"^(?P<key>column|key|kind|period|check|gate of):\s*(?P<value>.*)$")
 _INSTANTS = ("first_instant", "last_instant", "quarter_instant")
 
-BYTES_A_SHIPMENT = 250
-"""Memory that a shipment line takes while it is joined to its item."""
 ALL_ORDERS = "true"
 ORDERS_LOOKED_AT = 10_000
 """To find bounds between slices of about the same size."""
@@ -459,10 +457,7 @@ _SHIPPED = "from in_force.shipments where shipped_at >= $first_instant and shipp
 
 def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
     ((rows,),) = _run(con, "", f"select count(*) {_SHIPPED}", ALL_AT_ONCE).fetchall()
-    ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
-    number, unit = limit.split()
-    memory = float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
-    return 1 + int(rows * BYTES_A_SHIPMENT / memory)
+    return parts_that_fit(con, rows)
 
 
 def _run(

@@ -27,6 +27,9 @@ HARDLY_REPEATED = frozenset(("order_id", "order_item_id", "shipment_id", "contac
 """Columns of text that are kept as they are: to look for what their values share costs more than it saves
 (docs/decisions/2026-11-26-ids-are-stored-as-they-are.md)."""
 
+BYTES_A_ROW = 250
+"""Memory that a shipment line takes while it is joined to its item."""
+
 ACCOUNTS_OF_LOADS = """
 create table if not exists raw.superseded (
     dataset varchar not null, file_id bigint not null, row_number bigint not null, load_id bigint not null
@@ -203,6 +206,14 @@ def read_warehouse(home: Path) -> Generator[Warehouse]:
 def spill_of(home: Path) -> Path:
     """The folder of what does not fit into memory, for as long as it is needed."""
     return home / "spill"
+
+
+def parts_that_fit(con: duckdb.DuckDBPyConnection, rows: int) -> int:
+    """Into how many parts so many rows must be cut, that each can be joined to others within the memory there is."""
+    ((limit,),) = con.execute("select current_setting('memory_limit')").fetchall()
+    number, unit = limit.split()
+    memory = float(number) * 1024 ** ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB").index(unit)
+    return 1 + int(rows * BYTES_A_ROW / memory)
 
 
 def attach_for_reading(con: duckdb.DuckDBPyConnection, home: Path, name: str, memory: int | None = None) -> None:

@@ -25,7 +25,7 @@ from assets.raw.reading import LIMITS, FileRefusedError, sha256
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
 from assets.settings import Limits
-from assets.warehouse import Warehouse
+from assets.warehouse import Warehouse, parts_that_fit
 
 LONGEST_VALUE = 80
 """Characters of a refused value that are kept beside its row, and shown."""
@@ -334,12 +334,13 @@ class _Attempt:
 
     def as_they_lie(self) -> str:
         """How the new rows are ordered, so that an order, a slice of orders or a month is found without the others."""
-        at = self.dataset.happened_at
-        if at is None or self.staging.rows_read < ROWS_WORTH_ORDERING:
+        at, rows = self.dataset.happened_at, self.staging.rows_read
+        if at is None or rows < ROWS_WORTH_ORDERING:
             return ""
         is_long = f"select count(*) from staged having max({at}) - min({at}) > interval {DAYS_BY_ORDER_ALONE} days"
-        months = f"date_trunc('month', {at}), " if self.con.execute(is_long).fetchall() else ""
-        return f"order by {months}order_id"
+        if self.con.execute(is_long).fetchall():
+            return f"order by date_trunc('month', {at}), order_id"
+        return "order by order_id" if parts_that_fit(self.con, rows) > 1 else ""
 
     def enter(self, file_id: int, result: FileLoad) -> None:
         """Enter the file in `audit.files` and its refused rows, as they came, in `audit.quarantine`."""

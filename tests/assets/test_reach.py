@@ -3,49 +3,43 @@
 from datetime import datetime, timedelta
 from pathlib import Path
 
-import duckdb
 import pytest
 from house import DATA, bill, load_paths, opened
 
 from assets import reach
 from assets.tables import tables
+from assets.warehouse import Warehouse
 
 DERIVED = [name for name, table in tables().items() if not table.is_view]
 
 
-def billed(home: Path, period: str) -> tuple[dict[str, list[tuple]], bool, int]:
-    """Every table of a month of the sample; whether its items were narrowed, and how many further ones were found: none
-    where only those named are looked for."""
-    with opened(home) as warehouse:
+def billed(warehouse: Warehouse, period: str) -> dict[str, list[tuple]]:
+    """Every table of a month of the sample, made anew."""
+    warehouse.makes_anew, warehouse.reached = True, None
+    bill(warehouse, [period])
+    return {name: warehouse.con.execute(f"from {name} order by all").fetchall() for name in DERIVED}
+
+
+def test_every_table_comes_out_the_same(tmp_path: Path) -> None:
+    """A few months are read as they are; else what is near and what the month names; or what it names alone."""
+    with opened(tmp_path) as warehouse:
         load_paths(warehouse, [DATA / "sample"])
-        bill(warehouse, [period])
-        assert warehouse.reached is not None
-        is_narrow = warehouse.reached[1]
-        made = {name: warehouse.con.execute(f"from {name} order by all").fetchall() for name in DERIVED}
-        further = is_narrow and exists_aside(warehouse.con, "further_items")
-        query = "select count(*) from further_items"
-        return made, is_narrow, warehouse.con.execute(query).fetchall()[0][0] if further else 0
-
-
-def exists_aside(con: duckdb.DuckDBPyConnection, name: str) -> bool:
-    query = "select 1 from duckdb_tables() where temporary and table_name = ?"
-    return bool(con.execute(query, [name]).fetchall())
-
-
-@pytest.mark.parametrize("period", ["2026-04", "2026-06"])
-def test_every_table_comes_out_the_same(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, period: str) -> None:
-    plain, is_narrow, _ = billed(tmp_path / "plain", period)
-    assert not is_narrow  # a few months are read as they are
-    monkeypatch.setattr(reach, "NEAR", timedelta())
-    monkeypatch.setattr(reach, "WORTH_IT", 0)
-    narrow, is_narrow, further = billed(tmp_path / "narrow", period)
-    assert is_narrow
-    assert further > 0
-    assert narrow == plain
-    monkeypatch.setattr(reach, "MANY", 0)
-    named, is_narrow, _ = billed(tmp_path / "named", period)
-    assert is_narrow
-    assert named == plain
+        for period in ("2026-04", "2026-06"):
+            plain = billed(warehouse, period)
+            assert warehouse.reached is not None
+            assert not warehouse.reached[1]
+            for name in ("NEAR", "MANY"):
+                with pytest.MonkeyPatch.context() as patch:
+                    patch.setattr(reach, "WORTH_IT", 0)
+                    patch.setattr(reach, name, timedelta() if name == "NEAR" else 0)
+                    assert billed(warehouse, period) == plain
+                assert warehouse.reached[1]
+                (view,) = warehouse.con.execute(
+                    "select sql from duckdb_views() where view_name = 'reached_order_items' and temporary"
+                ).fetchall()
+                assert ("further_items" in view[0]) == (name == "NEAR")
+            ((further,),) = warehouse.con.execute("select count(*) from further_items").fetchall()
+            assert further > 0
 
 
 def test_items_of_an_order_are_found_wherever_they_are(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

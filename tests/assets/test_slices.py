@@ -6,6 +6,7 @@ import pytest
 from house import DATA, bill, load_paths, opened, row, write_csv
 
 from assets import tables as tables_module
+from assets import warehouse as warehouse_module
 
 MADE = ("core.units", "audit.unit_balance", "audit.exceptions", "billing.fee_lines")
 
@@ -66,5 +67,5 @@ def test_the_memory_decides_how_many(tmp_path: Path) -> None:
         con.execute("set memory_limit = '1GB'")
         assert tables_module._number_of_slices(con) == 1
         with pytest.MonkeyPatch.context() as patch:
-            patch.setattr(tables_module, "BYTES_A_SHIPMENT", 10 * 10**9 / rows)
+            patch.setattr(warehouse_module, "BYTES_A_ROW", 10 * 10**9 / rows)
             assert tables_module._number_of_slices(con) == 11

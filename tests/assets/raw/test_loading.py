@@ -180,21 +180,24 @@ def test_row_numbers_are_those_of_the_file_beyond_a_chunk(home, raw, monkeypatch
 
 
 @pytest.mark.parametrize(
-    ("days", "as_they_lie"),
+    ("parts", "days", "as_they_lie"),
     [
-        ((1, 2, 3, 4), ["A", "B", "C", "D"]),  # by order, so that one is found without the others
-        ((1, 70, 71, 2), ["C", "D", "A", "B"]),  # and of a file of many days by month first
+        (2, (1, 2, 3, 4), "ABCD"),  # a month that does not fit into memory: by order, so that a slice is found
+        (1, (1, 70, 71, 2), "CDAB"),  # a file of many days: by month first
     ],
 )
-def test_rows_of_a_large_file_lie_by_order_and_know_their_row(home, raw, monkeypatch, days, as_they_lie):
+def test_rows_of_a_large_file_lie_as_they_are_looked_for_and_know_their_row(
+    home, raw, monkeypatch, parts, days, as_they_lie
+):
     monkeypatch.setattr(loading, "ROWS_WORTH_ORDERING", 4)
+    monkeypatch.setattr(loading, "parts_that_fit", lambda *_: parts)
     first = datetime(2026, 1, 1, tzinfo=UTC)
     at = [(first + timedelta(days=day)).isoformat() for day in days]
     home.load_file(
         "order_items.csv",
         [raw.item(order_id=order, purchased_at=day) for order, day in zip("DBAC", at, strict=True)],
     )
-    assert [name for (name,) in home.rows("select order_id from raw.order_items order by rowid")] == as_they_lie
+    assert [name for (name,) in home.rows("select order_id from raw.order_items order by rowid")] == [*as_they_lie]
     assert home.rows("select order_id from raw.order_items order by row_number") == [(order,) for order in "DBAC"]
 
 
