@@ -15,10 +15,10 @@ SHORTENED = "an id that no spreadsheet has shortened"
 ROUNDED = "an id of which no spreadsheet has kept fifteen digits only"
 ROWS_LOOKED_AT = 1000
 """A spreadsheet rounds all of a column: whether it did shows at its beginning."""
-LEAST_ZEROS = 6
-"""Zeros after the fifteenth digit, over a column's different ids, that are no accident: one in a million."""
+LEAST_ZEROS = 5
+"""Zeros after the fifteenth digit, over a column's different ids, that are no accident: it would be one in 100,000."""
 
-_EXPONENT = r"[0-9]([.,][0-9]+)?[Ee]\+[0-9]{1,3}"
+_EXPONENT = r"[0-9]([.,][0-9]+)?[Ee]\+[0-9]{2,3}"
 _ERROR = "#+|#[A-Z0-9/]+[!?]?"
 _IN_OTHER_LANGUAGES = ("wahr", "falsch", "vrai", "faux", "vero", "falso", "verdadero", "verdadeiro", "waar", "onwaar")
 _REWRITTEN = (
@@ -39,10 +39,10 @@ def is_suspect(column: str, *, is_rounded: bool = False) -> str:
 
 
 def damage_of_id(text: str, *, is_rounded: bool = False) -> str:
-    """What a good id is, of a text that is a damaged one; else null."""
+    """What a good id is, of a text that is a damaged one, or that a source has put together with one; else null."""
     rounded = f"when {_has_lost_digits(text)} then '{ROUNDED}'" if is_rounded else ""
     return f"""case
-        when regexp_matches({text}, '(^|[^A-Za-z0-9.,]){_EXPONENT}$') then '{SHORTENED}'
+        when regexp_matches({text}, '(^|:){_EXPONENT}$') then '{SHORTENED}'
         when regexp_full_match({text}, '{_ERROR}') then 'an id, not the error of a spreadsheet'
         when starts_with({text}, '=') then 'an id, not the formula of a spreadsheet'
         {rounded} end"""
