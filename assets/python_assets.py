@@ -182,7 +182,7 @@ RERATED = (
         _spec(
             name,
             *books.TABLES[name],
-            *(f"raw.{dataset}" for dataset in DATASETS),
+            *(f"raw.{name}" for name, dataset in DATASETS.items() if dataset.is_billed),
             *("core.enrolments", "core.terms", "core.tiers", "core.calendar", "core.marketplaces_with_returns"),
         )
         for name in RERATED

@@ -381,6 +381,7 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
         "files_refused": len(report.refusals),
         "rows_loaded": sum(file.rows_loaded for file in report.loads),
         "rows_quarantined": sum(file.rows_quarantined for file in report.loads),
+        "rows_in_a_clock_change": sum(file.times_repeated + file.times_skipped for file in report.loads),
     }
     show_load(console, report, _quarantined(warehouse, report.load_id))
     return report

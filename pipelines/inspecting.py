@@ -41,6 +41,10 @@ class Reading:
     refusals: tuple[tuple[str, str, int, int], ...] = ()
     """Column, what a good value is, rows, and the first of them."""
     skipped: tuple[tuple[str, int], ...] = ()
+    times_repeated: int = 0
+    """Rows with a local time that a clock change repeats."""
+    times_skipped: int = 0
+    """Rows with one that it skips."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,11 @@ def _reading(path: Path, source: Source, marketplaces: Mapping[str, Marketplace]
         skipped = con.execute(
             "select skipped, count(*) from doubtful where skipped is not null group by all order by 2 desc, 1"
         )
-        return Reading(source, why, None, staging.rows_read, staging.encoding, rows, found, tuple(skipped.fetchall()))
+        return Reading(
+            *(source, why, None, staging.rows_read, staging.encoding, rows, found, tuple(skipped.fetchall())),
+            times_repeated=staging.times_repeated,
+            times_skipped=staging.times_skipped,
+        )
 
 
 def nearest(path: Path, sources: Sources) -> list[Nearness]:

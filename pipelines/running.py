@@ -108,7 +108,7 @@ def run(
     warehouse.counts["datasets_never_loaded"] = [
         name
         for name, dataset in DATASETS.items()
-        if dataset.is_optional and not warehouse.rows(f"select 1 from raw.{name} limit 1")
+        if dataset.is_optional and dataset.is_billed and not warehouse.rows(f"select 1 from raw.{name} limit 1")
     ]
     chosen = list(marketplaces or listed)
     for error in terms_for_a_run(warehouse.con, settings.terms, listed, reprice=reprice)[1]:

@@ -3,7 +3,7 @@
 Everything is read from the published tables; nothing is computed here but sums.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -240,6 +240,8 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
             _say(console, f"{file.path.name}: columns that {file.dataset} does not have: {ignored}")
         if file.encoding:
             _say(console, f"{file.path.name}: read line by line, as {file.encoding}")
+        for told in _clock_changes(file.times_repeated, file.times_skipped):
+            _say(console, f"{file.path.name}: {told}")
     for row in quarantined:
         found = "is blank, but" if row["value"] is None else f"is {row['value']!r}, not"
         if row["column_name"] == LINE:
@@ -263,6 +265,14 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
         _say(console, "There is no file to load among those named")
 
 
+def _clock_changes(repeated: int, skipped: int) -> Iterator[str]:
+    """What was decided of local times in the two hours of clock changes."""
+    if repeated:
+        yield f"{repeated:,} rows have a local time that a clock change repeats; it was read as the second of the two"
+    if skipped:
+        yield f"{skipped:,} rows have a local time that a clock change skips; it was read as if the change came later"
+
+
 def show_reading(console: Console, path: Path, found: "Reading") -> None:
     """A file as a source reads it."""
     name = "canonical columns" if found.source.select is None else f"the source {found.source.name}"
@@ -278,6 +288,8 @@ def show_reading(console: Console, path: Path, found: "Reading") -> None:
         _say(console, f"  refused: {rows:,}, first in row {first:,}: {column} should be {check}")
     for reason, rows in found.skipped:
         _say(console, f"  skipped: {rows:,}: {reason}")
+    for told in _clock_changes(found.times_repeated, found.times_skipped):
+        _say(console, f"  {told}")
     table = new_table("column", *("" for _ in found.first), left=1 + len(found.first))
     for column in found.source.dataset.columns if found.first else ():
         table.add_row(column, *(Text(as_lines(_short(row[column]))) for row in found.first))

@@ -21,6 +21,7 @@ Text = pl.String
 Units = pl.Int64
 Flag = pl.Boolean
 Instant = Annotated[pl.Datetime, "us", None]
+Money = Annotated[pl.Decimal, 18, 4]
 
 EARLIEST = datetime(2000, 1, 2)  # noqa: DTZ001 - UTC without a zone, as everywhere
 LATEST = datetime(2099, 12, 30)  # noqa: DTZ001
@@ -32,6 +33,10 @@ MOST_UNITS = 1_000_000_000
 
 def _text(description: str, **rules: Any) -> Any:
     return pa.Field(description=description, **rules)
+
+
+def _id(description: str, **rules: Any) -> Any:
+    return pa.Field(description=description, metadata={"is_id": True}, **rules)
 
 
 def _instant(description: str, **rules: Any) -> Any:
@@ -71,8 +76,8 @@ class EnrolmentEvents(pa.DataFrameModel):
 class OrderItems(pa.DataFrameModel):
     """One row per version of an item line of an order."""
 
-    order_id: Text = _text("the order")
-    order_item_id: Text = _text("the item line within the order")
+    order_id: Text = _id("the order")
+    order_item_id: Text = _id("the item line within the order")
     seller_id: Text = _text("who sold it")
     marketplace_id: Text = _text("where it was sold")
     purchased_at: Instant = _instant("when the order was placed; decides coverage")
@@ -88,9 +93,9 @@ class OrderItems(pa.DataFrameModel):
 class Shipments(pa.DataFrameModel):
     """One row per version of a shipment line: one item of an order in one parcel."""
 
-    shipment_id: Text = _text("the parcel")
-    order_item_id: Text = _text("the item line")
-    order_id: Text = _text("the order")
+    shipment_id: Text = _id("the parcel")
+    order_item_id: Text = _id("the item line")
+    order_id: Text = _id("the order")
     shipped_at: Instant = _instant("when it left; decides the billing period, the trial and the terms")
     quantity: Units = _units("shipped")
     carrier: Text = _text("who carries it", nullable=True)
@@ -103,9 +108,9 @@ class Shipments(pa.DataFrameModel):
 class Contacts(pa.DataFrameModel):
     """One row per version of a customer's contact with the service."""
 
-    contact_id: Text = _text("the contact")
-    order_id: Text = _text("the order it is about", nullable=True)
-    order_item_id: Text = _text("the item line it is about", nullable=True)
+    contact_id: Text = _id("the contact")
+    order_id: Text = _id("the order it is about", nullable=True)
+    order_item_id: Text = _id("the item line it is about", nullable=True)
     seller_id: Text = _text("the seller as the service noted it; the item's seller decides")
     marketplace_id: Text = _text("the marketplace as the service noted it; the item's decides")
     channel: Text = _text("how", isin=["phone", "email", "chat"])
@@ -134,11 +139,38 @@ class Contacts(pa.DataFrameModel):
 class Returns(pa.DataFrameModel):
     """One row per return requested by a customer."""
 
-    return_id: Text = _text("the return")
-    order_id: Text = _text("the order")
-    order_item_id: Text = _text("the item line")
+    return_id: Text = _id("the return")
+    order_id: Text = _id("the order")
+    order_item_id: Text = _id("the item line")
     requested_at: Instant = _instant("when; decides the period in which it counts")
     label: Text = _text("the return label", isin=["prepaid", "other"])
+
+
+class Defects(pa.DataFrameModel):
+    """One row per complaint about an order that counts against its seller."""
+
+    defect_id: Text = _id("the defect")
+    order_id: Text = _id("the order")
+    type: Text = _text("what it is", isin=["a_to_z_claim", "negative_feedback", "chargeback"])
+    occurred_at: Instant = _instant("when")
+
+
+class SettlementLines(pa.DataFrameModel):
+    """One row per line of a settlement report that charges the service's fee, or gives it back."""
+
+    settlement_id: Text = _id("the settlement")
+    line_id: Text = _text("the line within the settlement: what it says, and its number among those that say the same")
+    seller_id: Text = _text("whose settlement it is")
+    marketplace_id: Text = _text("the marketplace that charges")
+    transaction_type: Text = _text("the report's word for what happened", nullable=True)
+    amount_description: Text = _text("the report's word for the fee")
+    amount: Money = pa.Field(description="in currency; negative: charged to the seller, as in the report")
+    currency: Text = _text("ISO 4217", str_matches="^[A-Z]{3}$")
+    posted_at: Instant = _instant("when it was posted to the seller's account")
+    order_id: Text = _id("the order, where the line is about one", nullable=True)
+    order_item_id: Text = _id("the item line within the order", nullable=True)
+    sku: Text = _text("the seller's id of the product", nullable=True)
+    quantity: Units = pa.Field(ge=0, le=MOST_UNITS, nullable=True, description="units, where the line says so")
 
 
 SQL_TYPES = {
@@ -146,6 +178,7 @@ SQL_TYPES = {
     pl.Int64(): "BIGINT",
     pl.Boolean(): "BOOLEAN",
     pl.Datetime("us"): "TIMESTAMP",
+    pl.Decimal(18, 4): "DECIMAL(18,4)",
 }
 
 
@@ -180,6 +213,16 @@ class Dataset:
         """The columns that a file must have."""
         return tuple(name for name, column in self.schema.columns.items() if not column.nullable)
 
+    @cached_property
+    def ids(self) -> tuple[str, ...]:
+        """The columns of ids that a spreadsheet would harm."""
+        return tuple(name for name, column in self.schema.columns.items() if (column.metadata or {}).get("is_id"))
+
+    @property
+    def is_billed(self) -> bool:
+        """Whether billing looks at it; what it does not look at may be absent and nobody needs to be told."""
+        return not self.is_optional or self.happened_at is not None
+
     @property
     def order_of_versions(self) -> tuple[str, ...]:
         """What orders the versions of one key before load and row do."""
@@ -203,6 +246,8 @@ DATASETS: dict[str, Dataset] = {
         Dataset("shipments", ("shipment_id", "order_item_id"), Shipments, "shipped_at"),
         Dataset("contacts", ("contact_id",), Contacts, "contacted_at"),
         Dataset("returns", ("return_id",), Returns, "requested_at", is_optional=True),
+        Dataset("defects", ("defect_id",), Defects, is_optional=True),
+        Dataset("settlement_lines", ("settlement_id", "line_id"), SettlementLines, is_optional=True),
     )
 }
 

@@ -54,6 +54,10 @@ class FileLoad:
     ignored_columns: tuple[str, ...] = ()
     encoding: str | None = None
     """In words, of a file that had to be read line by line."""
+    times_repeated: int = 0
+    """Good rows with a local time that occurs twice, which was read as the second."""
+    times_skipped: int = 0
+    """Good rows with a local time that does not exist, which was read with the offset before the clock change."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +211,8 @@ class _Attempt:
         """What the rows that are kept depend on beside the files: how the source reads them, and the marketplaces."""
         listed = sorted(self.this.marketplaces) if "marketplace_id" in self.dataset.columns else []
         dialect = self.source.dialect and vars(self.source.dialect)
-        source = self.source.select, self.source.zone, dialect, self.source.optional
+        forms = [form.written for form in self.source.times], self.source.has_decimal_comma
+        source = self.source.select, self.source.zone, dialect, self.source.optional, *forms
         rules = *source, listed, self.this.limits.longest_value, self.staging.facts
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
 
@@ -323,6 +328,8 @@ class _Attempt:
             skipped_because=skipped_because,
             ignored_columns=self.staging.ignored_columns,
             encoding=self.staging.encoding,
+            times_repeated=self.staging.times_repeated,
+            times_skipped=self.staging.times_skipped,
         )
         accounted = result.rows_loaded + result.rows_duplicate + result.rows_quarantined + result.rows_skipped
         if accounted != rows_read:

@@ -66,6 +66,8 @@ class Dialect:
     quote: str = '"'
     header: int = 1
     """The line that names the columns; what stands above it is passed over."""
+    is_ragged: bool = False
+    """Whether a row may end before its last values, which are then blank."""
 
 
 DIALECTS = {"csv": Dialect(","), "tsv": Dialect("\t"), "txt": Dialect("\t", "")}
@@ -161,6 +163,7 @@ def read_by_line(
         made = ", ".join(f"{_in_quotes(name)} varchar" for name in (*names, *OF_LINES))
         con.execute(f"create or replace temp table {table} ({made})")
         named = max(place for place, name in enumerate(header.values, start=1) if name)
+        named = 1 if dialect.is_ragged else named
         for batch in in_batches(found, names, named, *OF_LINES):
             con.register("batch", batch)
             con.execute(f"insert into {table} from batch")
@@ -234,7 +237,7 @@ def _delimited_as_text(
         f" compression = '{compression or 'none'}', hive_partitioning = false,"
         f" skip = {dialect.header - 1},"
         f" delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.quote)},"
-        f" strict_mode = true, null_padding = false, max_line_size = {limits.longest_line})"
+        f" strict_mode = true, null_padding = {str(dialect.is_ragged).lower()}, max_line_size = {limits.longest_line})"
     )
 
 

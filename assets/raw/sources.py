@@ -9,8 +9,11 @@ A file in canonical columns is known by its name (`order_items*.csv`). Any other
     -- columns: order_id, review_score               the columns by which delimited text is known, whatever its name
     -- optional: review_comment_title                (optional) columns that a file may lack; they are null then
     -- facts: seller                                 (optional) what must be told of the file (`facts.py`)
-    -- read: delimiter=; quote=' header=3            (optional) how delimited text is written; the line of its header
+    -- read: delimiter=; quote=' header=3            (optional) how delimited text is written; the line of its header;
+                                                     ragged=yes where a row may end early
     -- zone: America/Sao_Paulo                       (optional) zone of times without an offset
+    -- times: %m/%d/%y                               (optional, several) a form of times that is not ISO 8601
+    -- decimal: comma                                (optional) the sign before decimals, if it is no point
     -- join: orders = olist_orders_dataset.csv       (optional, several) a file beside it, as a table of text
     select row_number, … from input left join orders using (order_id)
 
@@ -36,10 +39,11 @@ import duckdb
 
 from assets.raw.contracts import DATASETS, Dataset
 from assets.raw.reading import SUFFIXES, Dialect, columns_of, names_of
+from assets.raw.times_sql import TimeForm
 
 CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
-_KEYS = {"dataset", "file", "columns", "optional", "facts", "read", "zone", "join"}
+_KEYS = {"dataset", "file", "columns", "optional", "facts", "read", "zone", "times", "decimal", "join"}
 
 TEMPORARY_VIEWS = ("incoming", "input")
 TEMPORARY_TABLES = (
@@ -66,6 +70,9 @@ class Source:
     description: str = ""
     dialect: Dialect | None = None
     zone: str | None = None
+    times: tuple[TimeForm, ...] = ()
+    """Forms of times beside ISO 8601."""
+    has_decimal_comma: bool = False
     joins: tuple[tuple[str, str], ...] = ()
     """Table name and file name of each file that is joined."""
     columns: frozenset[str] = frozenset()
@@ -129,7 +136,7 @@ def read_sources(folder: Path) -> Sources:
 
 
 def _read_source(path: Path) -> Source:
-    header, description, joins = {}, [], []
+    header, description, joins, times = {}, [], [], []
     try:
         lines = path.read_text(encoding="utf-8").splitlines()
     except (OSError, UnicodeDecodeError) as error:
@@ -146,6 +153,8 @@ def _read_source(path: Path) -> Source:
             if table.lower() in {*TEMPORARY_VIEWS, *TEMPORARY_TABLES, *(other for other, _ in joins)}:
                 raise SourceError(f"{path.name}: a joined file cannot be called {table!r}; that table is another")
             joins.append((table.lower(), file))
+        elif entry["key"] == "times":
+            times.append(_time_form(path, entry["value"]))
         elif entry["key"] in header:
             raise SourceError(f"{path.name}: `{entry['key']}` is given twice")
         else:
@@ -164,6 +173,8 @@ def _read_source(path: Path) -> Source:
         description=" ".join(description),
         dialect=_dialect(path, header),
         zone=_zone(path, header),
+        times=tuple(times),
+        has_decimal_comma=_has_decimal_comma(path, header),
         joins=tuple(joins),
         columns=frozenset(_columns(path, header, "columns")),
         optional=_columns(path, header, "optional"),
@@ -200,13 +211,35 @@ def _dialect(path: Path, header: Mapping[str, str]) -> Dialect | None:
     if "read" not in header:
         return None
     options = dict(re.findall(r"(\w+)=(\S*)", header["read"]))
-    unknown = options.keys() - {"delimiter", "quote", "header"}
-    if unknown or "delimiter" not in options or not options.get("header", "1").isdecimal():
-        raise SourceError(f"{path.name}: `read` takes delimiter=…, quote=… and header=…, not {header['read']!r}")
+    unknown = options.keys() - {"delimiter", "quote", "header", "ragged"}
+    is_ragged = options.get("ragged", "no")
+    if (
+        unknown
+        or "delimiter" not in options
+        or not options.get("header", "1").isdecimal()
+        or is_ragged not in ("yes", "no")
+    ):
+        raise SourceError(
+            f"{path.name}: `read` takes delimiter=…, quote=…, header=… and ragged=yes, not {header['read']!r}"
+        )
     delimiter, quote = options["delimiter"].replace("\\t", "\t").replace("tab", "\t"), options.get("quote", '"')
     if len(delimiter) != 1 or len(quote) > 1:
         raise SourceError(f"{path.name}: `read` takes one character as delimiter and at most one as quote")
-    return Dialect(delimiter, quote, max(1, int(options.get("header", "1"))))
+    return Dialect(delimiter, quote, max(1, int(options.get("header", "1"))), is_ragged == "yes")
+
+
+def _time_form(path: Path, written: str) -> TimeForm:
+    try:
+        return TimeForm(written)
+    except ValueError as error:
+        raise SourceError(f"{path.name}: `times` {error}") from error
+
+
+def _has_decimal_comma(path: Path, header: Mapping[str, str]) -> bool:
+    sign = header.get("decimal", "point")
+    if sign not in ("point", "comma"):
+        raise SourceError(f"{path.name}: `decimal` is point or comma, not {sign!r}")
+    return sign == "comma"
 
 
 def _zone(path: Path, header: Mapping[str, str]) -> str | None:

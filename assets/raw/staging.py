@@ -12,6 +12,7 @@ Does not belong here: whether a row is known already, and what is kept.
 """
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -20,10 +21,20 @@ import pandera.polars as pa
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import failing_rows, passes
+from assets.raw.damage_sql import (
+    LEAST_ZEROS,
+    ROWS_LOOKED_AT,
+    damage_of_id,
+    damage_of_value,
+    is_suspect,
+    rounded_ids,
+)
 from assets.raw.facts import beside, facts_of
 from assets.raw.reading import (
+    DIALECTS,
     LIMITS,
     OF_LINES,
+    SUFFIXES,
     FileRefusedError,
     UnreadableError,
     as_text,
@@ -32,10 +43,12 @@ from assets.raw.reading import (
     refused_if_unreadable,
 )
 from assets.raw.sources import TEMPORARY_TABLES, TEMPORARY_VIEWS, Source
-from assets.raw.typing_sql import HOW_TO_READ, is_blank, typed
+from assets.raw.times_sql import is_repeated, is_skipped
+from assets.raw.typing_sql import Writing, is_blank, local_time, typed
 from assets.settings import Limits
 
 ROWS_PER_CHUNK = 500_000
+NO_VALUES = "a row without any value"
 
 
 class Staging:
@@ -58,6 +71,13 @@ class Staging:
         """Columns of a canonical file that nobody asked for."""
         self.encoding: str | None = None
         """In words, of a file that had to be read line by line."""
+        self.writing = Writing(forms=source.times, has_decimal_comma=source.has_decimal_comma)
+        self.zones: tuple[str, ...] = ()
+        """Of times without an offset."""
+        self.rounded: tuple[str, ...] = ()
+        """Columns whose ids a spreadsheet has cut to fifteen digits."""
+        self.times_repeated = self.times_skipped = 0
+        """Rows with a local time that a clock change repeats, or skips."""
 
     @cached_property
     def schema(self) -> pa.DataFrameSchema:
@@ -66,13 +86,16 @@ class Staging:
 
     def run(self, on_rows: Callable[[int], None]) -> None:
         """Make the tables; `on_rows` is told the number of rows when they are read."""
-        if self.source.select is None:
-            self.stage_canonical()
-        else:
-            self.stage_mapped()
+        self.stage_file()
+        self.rounded = tuple(name for name in self.dataset.ids if self.is_rounded(name))
+        if self.rounded:  # once more, with these in doubt as well
+            self.forget()
+            self.stage_file()
         on_rows(self.rows_read)
         self.look_closely()
         self.hold_against_contract()
+        if self.source.select is not None and self.writing.zone is not None:
+            self.count_clock_changes()
 
     def forget(self) -> None:
         """Drop the temporary tables: they hold memory, and the next file shall not see them."""
@@ -82,6 +105,13 @@ class Staging:
             self.con.execute(f"drop table if exists temp.{table}")
 
     # -- from file to typed rows --------------------------------------------------------------------------------
+
+    def stage_file(self) -> None:
+        """`staged`, of the file."""
+        if self.source.select is None:
+            self.stage_canonical()
+        else:
+            self.stage_mapped()
 
     def stage_canonical(self) -> None:
         """`staged`, of a file in the dataset's own columns."""
@@ -155,9 +185,7 @@ class Staging:
                 order by row_number""")
             given = self.columns_of("with_faults")
         own = [name for name in ("refused", "skipped", "time_zone") if name in given]
-        if "time_zone" in own and self.number("""
-            select count(*) from mapped where time_zone not in (select name from pg_timezone_names())"""):
-            raise FileRefusedError(f"the source {self.source.name} gives a time zone that there is not")
+        self.zones = self.zones_given("time_zone" in own)
         self.stage("with_faults" if self.encoding else "mapped", given, own, keep_rows=False)
 
     def tell(self) -> None:
@@ -175,6 +203,16 @@ class Staging:
         for each in self.marketplaces.values():
             row = [each.marketplace_id, each.domain, each.time_zone]
             self.con.execute("insert into marketplaces values (?, ?, ?)", row)
+
+    def zones_given(self, by_row: bool) -> tuple[str, ...]:
+        """The zones of times without an offset: the source's, and those of its rows."""
+        given = {self.source.zone} if self.source.zone else set()
+        if by_row:
+            given |= {row[0] for row in self.con.execute("select distinct time_zone from mapped").fetchall() if row[0]}
+            known = {row[0] for row in self.con.execute("select name from pg_timezone_names()").fetchall()}
+            if given - known:
+                raise FileRefusedError(f"the source {self.source.name} gives a time zone that there is not")
+        return tuple(sorted(given))
 
     def read_by_line(self, why: UnreadableError, columns: tuple[str, ...] = ()) -> None:
         """`input_text`, of a file that breaks the rules of its format; its lines at fault say so."""
@@ -200,9 +238,12 @@ class Staging:
         }
         constant = _text(self.source.zone) if self.source.zone else None
         zone = f"coalesce({came['time_zone']}, {constant or 'null'})" if "time_zone" in own else constant
+        self.writing = replace(self.writing, zone=zone, zones=self.zones)
         values = ", ".join(
-            f"{typed(came[name], kind, zone, self.limits.longest_value)} as {name}" for name, kind in columns.items()
+            f"{typed(came[name], kind, self.writing, self.limits.longest_value)} as {name}"
+            for name, kind in columns.items()
         )
+        suspect = " or ".join(is_suspect(name, is_rounded=name in self.rounded) for name in self.dataset.ids)
         readable = " and ".join(
             f"case when {name} is null then {is_blank(came[name])} else true end"
             for name in columns
@@ -215,7 +256,8 @@ class Staging:
                 {", ".join(columns)},
                 case when not coalesce(
                     {came["refused"]} is null and {came["skipped"]} is null
-                    and {readable or "true"} and {passes(self.schema)}, false
+                    and {readable or "true"} and {passes(self.schema)}
+                    and not coalesce({suspect or "null"}, false), false
                 ) then struct_pack(
                     refused := {came["refused"]},
                     skipped := case when {came["refused"]} is null then {came["skipped"]} end,
@@ -238,26 +280,51 @@ class Staging:
             as_came = _as_json({name: _name(name) for name in self.columns_of("input_text")})
             rows = f"select rowid + 1 as row_number, {as_came} as json from input_text"
             came = f"left join ({rows}) as came using (row_number)"
+        suffix = SUFFIXES.search(self.path.name)
+        is_delimited = suffix is not None and suffix["format"].lower() in DIALECTS
+        # A spreadsheet leaves rows of nothing but delimiters; an object without a value says something wrong.
+        has_none = "starts_with(as_came, '{') and not regexp_matches(as_came, '\":\"[^\"]')"
+        is_empty = has_none if is_delimited else "false"
         self.con.execute(f"""
             create temp table doubtful as
-            select
-                row_number, {", ".join(self.dataset.columns)}, doubt.refused as refused, doubt.skipped as skipped,
-                doubt.unreadable as unreadable, doubt.texts as texts,
-                {"came.json" if came else "doubt.as_came"} as as_came
-            from (select rowid + 1 as row_number, * from staged where doubt is not null) {came}
+            select * exclude (is_empty) replace (
+                case when not is_empty then refused end as refused,
+                case when is_empty then '{NO_VALUES}' else skipped end as skipped
+            )
+            from (
+                select *, {is_empty} as is_empty
+                from (
+                    select
+                        row_number, {", ".join(self.dataset.columns)}, doubt.refused as refused,
+                        doubt.skipped as skipped, doubt.unreadable as unreadable, doubt.texts as texts,
+                        {"came.json" if came else "doubt.as_came"} as as_came
+                    from (select rowid + 1 as row_number, * from staged where doubt is not null) {came}
+                )
+            )
             order by row_number""")
 
     def hold_against_contract(self) -> None:
         """`refusals`: each row that the source, the typing or the contract refuses, with the first column at fault."""
-        reason = " ".join(f"when '{name}' then '{HOW_TO_READ[kind]}'" for name, kind in self.dataset.columns.items())
+        reasons = " ".join(
+            f"when {_text(name)} then {self.why_unreadable(f'texts[{place}]', kind)}"
+            for place, (name, kind) in enumerate(self.dataset.columns.items(), start=1)
+        )
+        damaged = "".join(
+            f"""
+            union all
+            select row_number, {_text(name)}, {damage_of_id(name, is_rounded=name in self.rounded)} as damage
+            from doubtful where refused is null and skipped is null and damage is not null"""
+            for name in self.dataset.ids
+        )
         self.con.execute(f"""
             create temp table failures as
             select row_number, split_part(refused, ': ', 1) as column_name,
                 substr(refused, strpos(refused, ': ') + if(strpos(refused, ': ') > 0, 2, 1)) as check_name
             from doubtful where refused is not null
             union all
-            select row_number, unreadable, case unreadable {reason} end
-            from doubtful where refused is null and skipped is null and unreadable is not null""")
+            select row_number, unreadable, case unreadable {reasons} end
+            from doubtful where refused is null and skipped is null and unreadable is not null
+            {damaged}""")
         columns = ", ".join(self.dataset.columns)
         for start in range(0, self.number("select count(*) from doubtful"), ROWS_PER_CHUNK):
             chunk = self.con.sql(f"""
@@ -276,6 +343,72 @@ class Staging:
             qualify row_number() over (
                 partition by row_number order by case column_name {position} else -1 end, rowid
             ) = 1""")
+
+    def why_unreadable(self, text: str, kind: str) -> str:
+        """The expression of what a good value is, and of what a spreadsheet has done to this one where it shows."""
+        good = _text(self.writing.how_to_read(kind))
+        damage = damage_of_value(text, kind, has_decimal_comma=self.writing.has_decimal_comma)
+        return f"{good} || coalesce('; ' || {damage}, '')"
+
+    def is_rounded(self, column: str) -> bool:
+        """Whether a spreadsheet has cut the ids of a column to fifteen digits: no long one is whole."""
+        for rows in (ROWS_LOOKED_AT, None):
+            ((whole, zeros),) = self.con.execute(rounded_ids(column, "staged", rows)).fetchall()
+            if whole or not zeros:
+                return False
+        return zeros >= LEAST_ZEROS
+
+    # -- clock changes ------------------------------------------------------------------------------------------
+
+    def count_clock_changes(self) -> None:
+        """Count the rows with a local time that a clock change repeats or skips, which was read by rule."""
+        mapped = "with_faults" if self.encoding else "mapped"
+        given = self.columns_of(mapped)
+        instants = [name for name, kind in self.dataset.columns.items() if kind == "TIMESTAMP" and name in given]
+        zone = f"cast({'mapped.time_zone' if 'time_zone' in given else 'null'} as varchar)"
+        zone = f"coalesce({zone}, {_text(self.source.zone)})" if self.source.zone else zone
+        times = " union all ".join(f"select {name} as instant from staged" for name in instants)
+        near = " union all ".join(
+            f"""
+            select
+                staged.rowid + 1 as row_number, {zone} as zone,
+                {local_time(f"cast(mapped.{name} as varchar)", self.writing)} as local
+            from staged positional join {mapped} as mapped
+            where cast(staged.{name} as date) in (from days)"""
+            for name in instants
+        )
+        zones = ", ".join(f"({_text(name)})" for name in self.zones)
+        if not instants or not zones:
+            return
+        ((self.times_repeated, self.times_skipped),) = self.con.execute(f"""
+            with span as (
+                select min(instant) as earliest, max(instant) as latest from ({times})
+            ),
+            every as (
+                select unnest(generate_series(
+                    date_trunc('day', earliest) - interval 2 days, latest + interval 1 day, interval 1 day
+                )) as day
+                from span
+            ),
+            offsets as (
+                select day, zone, timezone(zone, timezone('UTC', day)) - day as ahead
+                from every cross join (values {zones}) as zones (zone)
+            ),
+            changes as (
+                select day from offsets
+                qualify ahead <> lead(ahead) over (partition by zone order by day)
+            ),
+            days as (
+                select cast(day as date) from changes union select cast(day as date) + 1 from changes
+            ),
+            near as ({near})
+            select
+                count(distinct row_number) filter ({is_repeated("local", "zone")}),
+                count(distinct row_number) filter ({is_skipped("local", "zone")})
+            from near
+            where local is not null and zone is not null
+                and row_number not in (select row_number from refusals)
+                and row_number not in (select row_number from doubtful where skipped is not null)""").fetchall()
 
     def columns_of(self, table: str) -> list[str]:
         """The columns of a table, or of a query in brackets."""

@@ -8,18 +8,49 @@ Each type has a usual form, which is told by its length and a letter or two and 
 looked at closely; a value of the usual form never gets that far.
 """
 
+from dataclasses import dataclass
+
+from assets.raw.times_sql import TimeForm, in_utc, instant_cases, local_time_cases
 from assets.settings import Limits
 
 LONGEST = Limits().longest_value
 _CLOCK = r"\d{4}-\d{2}-\d{2}[T ]([01]\d|2[0-3]):\d{2}(:\d{2}(\.\d{1,6}0*)?)?"
 _OFFSET = r"[+-]([01]\d|2[0-3])(:?[0-5]\d)?"
 
+MONEY = "DECIMAL(18,4)"
+
 HOW_TO_READ = {
     "VARCHAR": f"text without the character NUL, not too long ({Limits.named('longest_value')})",
     "BIGINT": "a whole number",
     "BOOLEAN": "true or false",
     "TIMESTAMP": "an ISO 8601 time with its offset, such as 2026-01-31T23:59:59+00:00",
+    MONEY: "an amount of up to 14 digits and 4 decimals, such as -12.50",
 }
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How a source writes values, beyond what every file may: what is nowhere said is not read."""
+
+    zone: str | None = None
+    """An expression for the IANA zone of times without an offset."""
+    zones: tuple[str, ...] = ()
+    """What it can give."""
+    forms: tuple[TimeForm, ...] = ()
+    """Of times that are not ISO 8601."""
+    has_decimal_comma: bool = False
+    """In numbers and amounts; a point then has no meaning."""
+
+    def how_to_read(self, kind: str) -> str:
+        """What a good value of a type is, in words."""
+        words = HOW_TO_READ[kind]
+        if kind == "TIMESTAMP" and self.forms:
+            zone = ", of a file whose zone is known" if self.zone is None else ""
+            return f"{words}, or like {' or '.join(form.example for form in self.forms)}{zone}"
+        return words.replace("-12.50", "-12,50") if self.has_decimal_comma else words
+
+
+AS_ANY_FILE = Writing()
 
 
 def is_blank(text: str) -> str:
@@ -28,30 +59,39 @@ def is_blank(text: str) -> str:
     return f"({text} is null or ({text} < '!' and trim({text}, ' \t\r\n') = ''))"
 
 
-def typed(text: str, kind: str, zone: str | None = None, longest: int = LONGEST) -> str:
-    """The expression that reads a text column as a DuckDB type.
+def typed(text: str, kind: str, writing: Writing = AS_ANY_FILE, longest: int = LONGEST) -> str:
+    """The expression that reads a text column as a DuckDB type, as it is written. The session's zone must be UTC.
 
-    `zone` is an expression for the IANA zone of times without an offset. A local time that a clock change skips is read
-    with the offset that was in force before the change; one that it repeats is the second of the two. The session's
-    zone must be UTC.
     `longest` is how many bytes a text may have.
     """
     if kind == "VARCHAR":
         good = f"not {is_blank(text)} and strlen({text}) <= {longest} and not contains({text}, chr(0))"
         return f"case when {good} then {text} end"
     trimmed = f"trim({text})"
+    point, sign = (",", ",") if writing.has_decimal_comma else (".", "\\.")
     if kind == "BIGINT":
         usual = f"strlen({text}) <= 18 and cast(try_cast({text} as bigint) as varchar) = {text}"
-        whole = f"regexp_full_match({trimmed}, '[+-]?\\d{{1,18}}(\\.0*)?')"
+        whole = f"regexp_full_match({trimmed}, '[+-]?\\d{{1,18}}({sign}0*)?')"
         return (
             f"case when {usual} then try_cast({text} as bigint)"
-            f" when {whole} then try_cast(split_part({trimmed}, '.', 1) as bigint) end"
+            f" when {whole} then try_cast(split_part({trimmed}, '{point}', 1) as bigint) end"
         )
+    if kind == MONEY:
+        exact = f"regexp_full_match({trimmed}, '[+-]?\\d{{1,14}}({sign}\\d{{1,4}}0*)?')"
+        return f"case when {exact} then try_cast(replace({trimmed}, '{point}', '.') as {MONEY}) end"
     if kind == "BOOLEAN":
         return f"case {text} when 'true' then true when 'false' then false else try_cast({trimmed} as boolean) end"
     if kind == "TIMESTAMP":
-        return f"case {_usual_instant(text)} {_any_instant(trimmed, zone)} end"
+        named = instant_cases(trimmed, writing.forms, writing.zone, writing.zones)
+        return f"case {_usual_instant(text)} {_any_instant(trimmed, writing.zone)} {named} end"
     raise ValueError(f"no reading of text as {kind} is known")
+
+
+def local_time(text: str, writing: Writing) -> str:
+    """The expression that reads a text column as the local time it says; null where it says an instant, or a day."""
+    trimmed = f"trim({text})"
+    iso = f"when regexp_full_match({trimmed}, '{_CLOCK}') then try_cast({trimmed} as timestamp)"
+    return f"case {iso} {local_time_cases(trimmed, writing.forms)} end"
 
 
 def _usual_instant(text: str) -> str:
@@ -73,11 +113,10 @@ def _any_instant(text: str, zone: str | None) -> str:
     with_offset = (
         f"when regexp_full_match({text}, '{_CLOCK}(Z|{_OFFSET})') then {_in_utc(f'try_cast({text} as timestamptz)')}"
     )
-    local = (
-        f"when regexp_full_match({text}, '{_CLOCK}')"
-        f" then timezone('UTC', timezone({zone}, try_cast({text} as timestamp)))"
-    )
-    return f"{with_offset} {local if zone else ''}"
+    if zone is None:
+        return with_offset
+    local = in_utc(f"try_cast({text} as timestamp)", zone)
+    return f"{with_offset} when regexp_full_match({text}, '{_CLOCK}') then {local}"
 
 
 def _in_utc(instant: str) -> str:

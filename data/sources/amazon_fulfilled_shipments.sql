@@ -11,7 +11,5 @@ select
     quantity_shipped as quantity,
     carrier,
     tracking_number as tracking_id,
-    reporting_date as updated_at,
-    case when regexp_matches(amazon_order_item_id, '^[0-9.,]+[Ee][+]?[0-9]+$')
-         then 'order_item_id: an id that no spreadsheet has shortened' end as refused
+    reporting_date as updated_at
 from input

@@ -18,8 +18,6 @@ select
     input.sku,
     input.quantity_purchased as quantity,
     coalesce(input.payments_date, input.purchase_date) as updated_at,
-    case when regexp_matches(input.order_item_id, '^[0-9.,]+[Ee][+]?[0-9]+$')
-         then 'order_item_id: an id that no spreadsheet has shortened' end as refused,
     case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere' end as skipped
 from input
 left join marketplaces as store

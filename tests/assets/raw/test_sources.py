@@ -65,6 +65,9 @@ BROKEN = {
     "-- dataset: returns\n-- file: a.csv\n-- read: tabs\nselect 1": "`read` takes delimiter=…, quote=…",
     "-- dataset: returns\n-- file: a.csv\n-- read: delimiter=||\nselect 1": "one character as delimiter",
     "-- dataset: returns\n-- file: a.csv\n-- read: delimiter=\nselect 1": "one character as delimiter",
+    "-- dataset: returns\n-- file: a.csv\n-- read: delimiter=; ragged=1\nselect 1": "header=… and ragged=yes",
+    "-- dataset: returns\n-- file: a.csv\n-- times: %d.%m.\nselect 1": "`times` '%d.%m.' has not one of %Y, %y",
+    "-- dataset: returns\n-- file: a.csv\n-- decimal: ,\nselect 1": "`decimal` is point or comma, not ','",
     "-- dataset: returns\n-- file: a.csv\nselect from from": "its SELECT cannot be parsed",
     "-- dataset: returns\n-- file: a.csv\nselect 1); drop table raw.returns; select (1": "more than one statement",
     "-- dataset: returns\n-- file: a.csv\n-- join: b.csv\nselect 1": "a join is written `table = file name`",
@@ -100,6 +103,23 @@ def test_a_source_maps_skips_and_refuses(home):
     assert (done.rows_loaded, done.rows_quarantined, done.skipped_because) == (1, 1, {"too old": 1})
     assert home.quarantine() == [(2, "id", "not B", None)]
     assert home.rows("select row_number, hour(purchased_at) from raw.order_items") == [(3, 11)]
+
+
+def test_values_are_written_as_the_source_says(home):
+    sources = shop(home, "from input", "-- times: %d.%m.%y %H:%M\n-- decimal: comma\n-- read: delimiter=;\n")
+    content = b"id;placed;n\nA;31.01.26 10:00;2,0\nB;31.01.26 10:00;2.0\nC;01/31/26 10:00;2\n"
+    home.load_file("shop_1.csv", content, sources=sources)
+    assert home.rows("select order_id, hour(purchased_at), quantity from raw.order_items") == [("A", 9, 2)]
+    assert [(row, column) for row, column, *_ in home.quarantine()] == [(2, "quantity"), (3, "purchased_at")]
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
+def test_rows_may_end_early_where_the_source_says_so(home, encoding):
+    sources = shop(home, ", nullif(about, 'x') as skipped from input", "-- read: delimiter=; ragged=yes\n")
+    content = "id;placed;n;about;more\nÄ;2026-01-31 10:00;1;old;\nB;2026-01-31 10:00;2\nC\nD;2026-01-31 10:00;1;x;y;z\n"
+    (done,) = home.load_file("shop_1.csv", content.encode(encoding), sources=sources).loads
+    assert (done.rows_read, done.rows_loaded, done.skipped_because) == (4, 1, {"old": 1})
+    assert [(row, column) for row, column, *_ in home.quarantine()] == [(3, "purchased_at"), (4, "line")]
 
 
 def test_what_is_skipped_need_not_be_readable(home):

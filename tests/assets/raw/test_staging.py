@@ -28,6 +28,7 @@ VALUES: dict[str, st.SearchStrategy[Any]] = {
     ),
     "BIGINT": st.one_of(st.none(), st.sampled_from([0, 1, -1, MOST_UNITS, MOST_UNITS + 1])),
     "BOOLEAN": st.sampled_from([None, True, False]),
+    "DECIMAL(18,4)": st.one_of(st.none(), st.decimals(-1000, 1000, places=4)),
     "TIMESTAMP": st.sampled_from(
         [None, EARLIEST, LATEST, EARLIEST - timedelta(microseconds=1), LATEST + timedelta(microseconds=1)]
     ),
@@ -40,6 +41,7 @@ GOOD: dict[str, Any] = {
     "channel": "email",
     "reason": "refund",
     "label": "prepaid",
+    "type": "chargeback",
     "quantity": 1,
 }
 
@@ -52,7 +54,7 @@ def con():
 
 
 def test_sql_can_tell_of_all_large_datasets():
-    assert {"order_items", "shipments", "contacts", "returns", "enrolment_events"} == set(TELL_ALL)
+    assert {"order_items", "shipments", "contacts", "returns", "enrolment_events", "defects"} == set(TELL_ALL)
 
 
 @pytest.mark.parametrize("name", TELL_ALL)

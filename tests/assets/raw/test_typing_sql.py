@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta, timezone
+from decimal import Decimal
 from typing import Any
 
 import duckdb
@@ -9,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from assets.raw.typing_sql import is_blank, typed
+from assets.raw.typing_sql import Writing, is_blank, typed
 
 OFFSETS = st.one_of(
     st.just("Z"),
@@ -32,7 +33,7 @@ def con() -> Iterator[duckdb.DuckDBPyConnection]:
 @pytest.fixture(scope="module")
 def read(con):
     def read(text: str | None, kind: str, zone: str | None = None) -> Any:
-        expression = typed("t", kind, f"'{zone}'" if zone else None)
+        expression = typed("t", kind, Writing(f"'{zone}'", (zone,)) if zone else Writing())
         query = f"select {expression} from (select cast(? as varchar) as t)"
         return con.execute(query, [text]).fetchall()[0][0]
 
@@ -169,3 +170,32 @@ def test_local_times_of_a_source_with_a_zone(read, zone, local, utc):
 def test_other_types_are_not_known():
     with pytest.raises(ValueError, match="DOUBLE"):
         typed("t", "DOUBLE")
+
+
+@given(amount=st.decimals(-(10**14) + 1, 10**14 - 1, places=4), zeros=st.integers(0, 3))
+def test_amounts_are_read_exactly(read, amount, zeros):
+    assert read(f" {amount:f}{'0' * zeros}", "DECIMAL(18,4)") == amount
+
+
+@pytest.mark.parametrize(
+    "text", ["1,000.00", "1.00001", "1e2", ".5", "5.", "1 000", "$1", "(5.00)", "NaN", "9" * 15, "²", "-", "0x1"]
+)
+def test_what_is_no_exact_amount_is_none(read, text):
+    assert read(text, "DECIMAL(18,4)") is None
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "value"),
+    [
+        ("-12,5", "DECIMAL(18,4)", Decimal("-12.5")),
+        ("12", "DECIMAL(18,4)", Decimal(12)),
+        ("12.5", "DECIMAL(18,4)", None),
+        ("1.234,50", "DECIMAL(18,4)", None),
+        ("2,0", "BIGINT", 2),
+        ("2,5", "BIGINT", None),
+        ("2.0", "BIGINT", None),
+    ],
+)
+def test_a_decimal_comma_where_the_source_says_so(con, text, kind, value):
+    expression = typed("t", kind, Writing(has_decimal_comma=True))
+    assert con.execute(f"select {expression} from (select cast(? as varchar) as t)", [text]).fetchall() == [(value,)]
