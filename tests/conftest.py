@@ -1,7 +1,8 @@
-"""What all tests share: the table that `make prove` writes."""
+"""What all tests share: the tables that `make prove` writes."""
 
 import os
 from collections import Counter
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,16 @@ os.environ.setdefault("CSBA_FONTS", str(FONTS))  # commands that tests start mak
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--proofs", type=Path, help="write the table of proofs to this file")
+
+
+TABLES = {"hostile": "Hostile files"}
+"""What is written beside the table of proofs, each as a file of its own."""
+
+
+@pytest.fixture
+def in_table(record_property: Callable[[str, object], None]) -> Callable[[str, Mapping[str, object]], None]:
+    """Put a row into one of `TABLES`, as the proof measured it."""
+    return lambda table, row: record_property(table, dict(row))
 
 
 def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Config) -> None:
@@ -37,3 +48,19 @@ def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Co
         failed = count["failed"] + count["error"]
         lines.append(f"| {words} (`{file}`) | {count.total()} | {count['passed']} | {failed} | {count['skipped']} |")
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    reports = [report for outcome in ("passed", "failed") for report in terminalreporter.stats.get(outcome, ())]
+    for table, title in TABLES.items():
+        rows = [row for report in reports for name, row in report.user_properties if name == table]
+        if rows:
+            path.with_name(f"{table}.md").write_text(_as_table(title, rows), encoding="utf-8")
+
+
+def _as_table(title: str, rows: list[dict[str, object]]) -> str:
+    """Rows of measured figures as text, in order of their first column."""
+    names = list(rows[0])
+    ordered = sorted(rows, key=lambda row: str(row[names[0]]))
+    cells = [[f"{value:,}" if isinstance(value, int) else str(value) for value in row.values()] for row in ordered]
+    lines = [names, ["---"] * len(names), *cells]
+    return "\n".join(
+        [f"# {title}", "", "Written by `make prove`.", "", *(f"| {' | '.join(line)} |" for line in lines), ""]
+    )

@@ -48,7 +48,11 @@ TEXT_AT_A_TIME, VALUES_AT_A_TIME = 4_000_000, 1_000_000
 _Found = tuple[str, str | None]
 """A line with its end, and what is wrong with it."""
 
+DAMAGED = "\udfff"
+"""Stands for bytes that are no UTF-16; no text that is has it."""
+
 csv.field_size_limit(2**31 - 1)  # the length of lines is limited here
+codecs.register_error("csba_damaged", lambda error: (DAMAGED, getattr(error, "end")))  # noqa: B009
 
 
 class LineTooLongError(Exception):
@@ -229,7 +233,7 @@ def _lines(path: Path, compression: str | None, encoding: str, longest: int) -> 
 
 
 def _lines_of_utf_16(file: BinaryIO, encoding: str, longest: int) -> Iterator[_Found]:
-    decoder, rest, is_first = codecs.getincrementaldecoder(encoding)(errors="replace"), "", True
+    decoder, rest, is_first = codecs.getincrementaldecoder(encoding)("csba_damaged"), "", True
     while piece := file.read(BYTES_AT_A_TIME):
         text = rest + decoder.decode(piece)
         # Not splitlines: in text other characters end a line as well. The last line may go on, or have LF after its CR.
@@ -242,7 +246,7 @@ def _lines_of_utf_16(file: BinaryIO, encoding: str, longest: int) -> Iterator[_F
 
 
 def _in_utf_16(line: str) -> _Found:
-    return line, "line: text in UTF-16" if "\ufffd" in line else None
+    return (line.replace(DAMAGED, "\ufffd"), "line: text in UTF-16") if DAMAGED in line else (line, None)
 
 
 def _lines_of_bytes(file: BinaryIO, longest: int) -> Iterator[bytes]:

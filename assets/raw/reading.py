@@ -230,15 +230,24 @@ def _last_line_end(piece: bytes) -> int:
 def _delimited_as_text(
     path: Path, compression: str | None, dialect: Dialect, wanted: tuple[str, ...], limits: Limits
 ) -> str:
-    names = names_of(_header(path, compression, dialect, limits), wanted, limits)
+    header = _header(path, compression, dialect, limits)
+    if not header:
+        raise UnreadableError("it is empty: not even a header")
+    names = names_of(header, wanted, limits)
     columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
-    return (
-        f"select * from read_csv({_exactly(path)}, auto_detect = false, header = true, columns = {{{columns}}},"
+    is_one = len(names) == 1
+    rows = (
+        f"read_csv({_exactly(path)}, auto_detect = false, header = true, columns = {{{columns}}},"
         f" compression = '{compression or 'none'}', hive_partitioning = false,"
-        f" skip = {dialect.header - 1},"
+        f" skip = {dialect.header - 1}, allow_quoted_nulls = {str(not is_one).lower()},"
         f" delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.quote)},"
         f" strict_mode = true, null_padding = {str(dialect.is_ragged).lower()}, max_line_size = {limits.longest_line})"
     )
+    if not is_one:
+        return f"select * from {rows}"
+    # Of a file with one column the engine takes a blank line for a row. It is none; a blank value in quotes is one.
+    name = _in_quotes(names[0])
+    return f"select nullif({name}, '') as {name} from {rows} where {name} is not null"
 
 
 def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limits) -> list[str]:

@@ -72,6 +72,19 @@ def test_a_damaged_pair_of_utf_16_is_one_line(home):
     assert home.quarantine() == [(2, "line", "text in UTF-16", None)]
 
 
+def test_a_character_that_stands_for_damage_elsewhere_is_none_in_utf_16(home):
+    home.load_file("shipments.csv", as_file(line(1, "D\ufffdL"), line(2)).encode("utf-16"))
+    assert loaded(home) == [(1, "D\ufffdL"), (2, PLAIN)]
+    assert home.quarantine() == []
+
+
+def test_japanese_without_kana_may_be_taken_for_another_encoding_and_is_told(home):
+    carrier = "日本通運"
+    report = home.load_file("shipments.csv", as_file(line(1, carrier)).encode("cp932"))
+    assert loaded(home) == [(1, carrier.encode("cp932").decode("cp1252"))]
+    assert report.loads[0].encoding == "Windows-1252"
+
+
 # -- lines ---------------------------------------------------------------------------------------------------------
 
 NUMBER = "7 values, as many as the header has"

@@ -1,41 +1,194 @@
-"""Files that nobody here wrote, made to break readers: refused in words, or every row accounted for."""
+"""Files that nobody here wrote, made to break readers: refused in words, or every row accounted for.
+
+Each comes in by each of many ways: under the name of each dataset and through each source, as it is and below a header
+that fits, with each suffix; mapped by a source that takes whatever comes; and to be looked at. Each has ten seconds, in
+a process of its own (`watched.py`), and the process 500 MB. What lies in the folder of sources, and the formats that
+are known, are taken from where they stand: further ones are proved with the others.
+"""
 
 import json
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
+from house import DATA, SHARED_DATA
+from watched import Outcome, Watched, columns_in_words
 
-from assets.raw.sources import read_sources
-from assets.settings import CHECKOUT
+from assets.raw.reading import COMPRESSIONS, DIALECTS, SUFFIXES
+from assets.raw.sources import CANONICAL, Source, read_sources
 
-HOSTILE = CHECKOUT.parent / "shared" / "data" / "hostile"
-pytestmark = pytest.mark.skipif(not HOSTILE.is_dir(), reason="the hostile files are not here")
+HOSTILE = SHARED_DATA / "hostile"
+FILES = sorted(file for file in HOSTILE.rglob("*") if file.is_file())
+MOST_MEMORY = 500_000_000
+ANY = """-- dataset: returns
+-- file: *
+select row_number, to_json(input) as return_id, 'O' as order_id, '1' as order_item_id, 'prepaid' as label,
+    '2026-01-31T10:00:00Z' as requested_at,
+    case when row_number % 3 = 0 then 'id: third' end as refused
+from input
+"""
+SOURCES = read_sources(DATA / "sources")
+FORMATS = re.findall(r"\w+", SUFFIXES.pattern.split(">")[1].split(")")[0])
+pytestmark = pytest.mark.skipif(not FILES, reason="the hostile files are not here")
 
 
-@pytest.mark.parametrize("every", [8, pytest.param(1, marks=pytest.mark.prove)])
-def test_hostile_files_are_refused_or_accounted_for(home, every):
-    """Under names that are known and under their own, mapped by a source that takes whatever comes."""
-    (home.folder / "sources").mkdir()
-    (home.folder / "sources" / "any.sql").write_text(
-        "-- dataset: returns\n-- file: *.csv, *.tsv, *.gz, *.jsonl, *.parquet\n"
-        "select row_number, to_json(input) as return_id, 'O' as order_id, '1' as order_item_id, 'prepaid' as label,\n"
-        "    '2026-01-31T10:00:00Z' as requested_at,\n"
-        "    case when row_number % 3 = 0 then 'id: third' end as refused from input"
+@dataclass(frozen=True)
+class Way:
+    """How a file comes in."""
+
+    source: Source
+    suffix: str
+    is_headed: bool
+    """Below a header that fits, and the lines that stand above one."""
+
+    @property
+    def is_canonical(self) -> bool:
+        return self.source.name == CANONICAL
+
+    @property
+    def delimiter(self) -> str:
+        dialect = self.source.dialect or DIALECTS[self.suffix.split(".")[1]]
+        return dialect.delimiter
+
+    def takes(self, file: Path) -> bool:
+        """Whether the file comes in this way: under the suffix of a compression only what is compressed."""
+        compression = SUFFIXES.search(self.suffix)["compression"]
+        return compression is None or file.name.endswith(compression)
+
+    def lay(self, file: Path, number: int, folder: Path) -> Path:
+        """Put the file into a folder, as it shall come in."""
+        place = folder / f"{self.source.dataset.name}_{number}{self.suffix}"
+        if self.is_headed:
+            columns = self.source.columns or frozenset(self.source.dataset.columns)
+            above = "above\n" * (self.source.dialect.header - 1 if self.source.dialect else 0)
+            header = self.delimiter.join(sorted(columns))
+            place.write_bytes(f"{above}{header}\n".encode() + file.read_bytes())
+        else:
+            place.symlink_to(file)
+        for _, joined in self.source.joins:
+            shutil.copyfile(file, folder / joined)
+        return place
+
+    def rows_of(self, path: Path) -> int | None:
+        """How many rows a file has that is plain text without quotes; none of another."""
+        content = path.read_bytes()
+        dialect = self.source.dialect or DIALECTS.get(self.suffix[1:])
+        if self.suffix[1:] not in DIALECTS or dialect is None or (dialect.quote and dialect.quote.encode() in content):
+            return None
+        for mark, encoding in ((b"\xff\xfe", "utf-16-le"), (b"\xfe\xff", "utf-16-be")):
+            if content.startswith(mark):
+                content = content.decode(encoding, "replace").encode()
+        lines = re.split(rb"\r\n|\n|\r", content)
+        return sum(line != b"" for line in lines[dialect.header - 1 :]) - 1
+
+
+def ways_of(source: Source) -> Iterator[Way]:
+    """Every way through a source."""
+    delimited, others = (
+        [each for each in FORMATS if each in DIALECTS],
+        [each for each in FORMATS if each not in DIALECTS],
     )
-    files = sorted(file for file in HOSTILE.rglob("*") if file.is_file())[::every]
-    sources = read_sources(home.folder / "sources")
-    own = home.load(*files, sources=sources)
-    assert len({done.path for done in own.loads} | {r.path for r in own.refusals} | {*own.unchanged}) == len(files)
-    assert sum(done.rows_loaded for done in own.loads) > 100
-    assert sum(done.rows_quarantined for done in own.loads) > 50
-    copies = []
-    for n, file in enumerate(files):
-        ending = ("csv", "csv", "csv", "tsv", "jsonl", "parquet", "csv.gz", "jsonl.zst")[n % 8]
-        copies.append(home.file(f"landing/order_items_{n}.{ending}", file.read_bytes()))
-    report = home.load(home.folder / "landing")
-    assert sum(done.rows_loaded for done in report.loads) == 0
-    assert len({done.path for done in report.loads} | {r.path for r in report.refusals} | {*report.unchanged}) == len(
-        copies
+    # A source says itself how its text is delimited.
+    for kind in [*(delimited if source.name == CANONICAL else delimited[:1]), *others]:
+        for compression in COMPRESSIONS:
+            yield Way(source, f".{kind}{compression or ''}", is_headed=False)
+        if kind in DIALECTS and (source.name == CANONICAL or source.columns):
+            yield Way(source, f".{kind}", is_headed=True)
+
+
+ALL_WAYS = [way for source in (*SOURCES.canonical, *SOURCES.mapped) for way in ways_of(source)]
+
+
+def come_in(way: Way, files: Sequence[tuple[int, Path]], watched: Watched, folder: Path) -> list[Outcome]:
+    """Each file by one way; what became of each, held to account."""
+    folder = folder / "seller=A1B2" / "marketplace=ATVPDKIKX0DER"
+    folder.mkdir(parents=True)
+    outcomes = []
+    for number, file in files:
+        if not way.takes(file):
+            continue
+        path = way.lay(file, number, folder)
+        outcome = watched.load(path, None if way.is_canonical else way.source.name)
+        if outcome is None:
+            continue
+        assert outcome.failed is None, (way, file, outcome.failed)
+        assert outcome.read == outcome.loaded + outcome.duplicate + outcome.quarantined + outcome.skipped
+        rows = way.rows_of(path)
+        if rows is not None and not outcome.refused and not outcome.is_unchanged:
+            assert outcome.read == rows, (way, file)
+        outcomes.append(outcome)
+    return outcomes
+
+
+def hold(watched: Watched) -> None:
+    """No file hung or ended the process, and none took too much memory."""
+    assert (watched.hung, watched.ended) == ([], [])
+    assert watched.outcomes[-1].peak < MOST_MEMORY
+
+
+def test_some_hostile_files_by_some_way(raw, tmp_path):
+    with Watched(tmp_path / "home") as watched:
+        for number, file in enumerate(FILES[::5]):
+            come_in(ALL_WAYS[number % len(ALL_WAYS)], [(number, file)], watched, tmp_path / str(number))
+    hold(watched)
+    with raw.open_home(tmp_path) as home:
+        home.check_accounts()
+
+
+@pytest.mark.prove
+@pytest.mark.parametrize(
+    "source", [*SOURCES.canonical, *SOURCES.mapped], ids=lambda source: f"{source.name}-{source.dataset.name}"
+)
+def test_every_hostile_file_by_every_way(raw, tmp_path, in_table, source):
+    outcomes, ways = [], list(ways_of(source))
+    for number, way in enumerate(ways):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        with Watched(folder / "home") as watched:
+            outcomes += come_in(way, list(enumerate(FILES)), watched, folder / "landing")
+        hold(watched)
+        with raw.open_home(folder) as home:
+            home.check_accounts()
+        shutil.rmtree(folder)
+    assert len({way.suffix for way in ways}) >= len(FORMATS) - len(DIALECTS) + 1
+    assert len(outcomes) >= len(FILES) * sum(SUFFIXES.search(way.suffix)["compression"] is None for way in ways)
+    in_table(
+        "hostile",
+        {"as": source.dataset.name if source.name == CANONICAL else f"{source.dataset.name}, by {source.name}"}
+        | {"ways": len(ways)}
+        | columns_in_words(outcomes)
+        | {"longest, s": f"{max(each.seconds for each in outcomes):.1f}"}
+        | {"most memory, MB": f"{max(each.peak for each in outcomes) / 10**6:.0f}"},
     )
+
+
+@pytest.mark.parametrize("every", [120, pytest.param(1, marks=pytest.mark.prove)])
+def test_the_commands_take_hostile_files(raw, tmp_path, every):
+    """Whatever they print of them: loaded by a source that takes whatever comes, and looked at."""
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "any.sql").write_text(ANY)
+    (tmp_path / "landing").mkdir()
+    endings = [f".{kind}" for kind in FORMATS]
+    with Watched(tmp_path / "home", tmp_path / "sources") as watched:
+        for number, file in enumerate(FILES[::every]):
+            path = tmp_path / "landing" / f"{number}{endings[number % len(endings)]}"
+            shutil.copyfile(file, path)
+            for place in (path, file):
+                for command in ("load", "inspect"):
+                    outcome = watched.command(place, command)
+                    assert outcome is None or outcome.failed is None, (file, command, outcome.failed)
+    hold(watched)
+    with Watched(tmp_path / "home") as watched:
+        for file in FILES[::every]:
+            outcome = watched.command(file, "inspect")
+            assert outcome is None or outcome.failed is None, (file, outcome.failed)
+    hold(watched)
+    with raw.open_home(tmp_path) as home:
+        home.check_accounts()
+        assert home.rows("select sum(rows_loaded) > 0, sum(rows_quarantined) > 0 from audit.files") == [(True, True)]
 
 
 @pytest.mark.parametrize("kind", ["csv", "jsonl"])

@@ -17,6 +17,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from assets.raw.reading import FileRefusedError, names_of, read_as_text
+from assets.raw.sources import read_sources
 
 
 def zst(content: bytes) -> bytes:
@@ -85,6 +86,23 @@ def test_line_ends_byte_order_mark_and_quoting(home, raw, end, mark, last, quoti
 def test_blank_lines_are_no_rows(home, raw):
     content = raw.as_csv([raw.item(), raw.item(order_id="O-2")]).replace(b"O-2", b"\n\nO-2") + b"\n"
     assert home.load_file("order_items.csv", content).loads[0].rows_read == 2
+    assert home.load_file("order_items_2.csv", b"\n\r\n" + content).loads[0].rows_duplicate == 2
+
+
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+@pytest.mark.parametrize("damage", [b"", b"x,y", b'"x'])
+def test_blank_lines_are_no_rows_of_a_file_with_one_column_either(home, end, damage):
+    home.file(
+        "sources/one.sql",
+        b"-- dataset: returns\n-- file: one.csv\n"
+        b"select row_number, a as return_id, coalesce(a, 'none') as order_id, '1' as order_item_id, 'other' as label,\n"
+        b"    '2026-01-31T10:00:00Z' as requested_at from input",
+    )
+    lines = [b"A", b"", b"1", b"", b'""', b"", b"", b"2", damage, b""]
+    home.load_file("one.csv", end.join(lines), sources=read_sources(home.folder / "sources"))
+    assert home.rows("select row_number, return_id from raw.returns order by 1") == [(1, "1"), (3, "2")]
+    assert home.quarantine()[0] == (2, "return_id", "required", None)
+    assert len(home.quarantine()) == (2 if damage else 1)
 
 
 def test_typed_parquet_is_exact_or_quarantined(home, raw):
