@@ -25,6 +25,10 @@ class Limits:
     """Bytes, once it is decompressed."""
     largest_ratio: int = 100
     """So many times as large as it was may a file become when it is decompressed; small files are not looked at."""
+    largest_document: int = 50_000_000
+    """Bytes of a value of JSON in a document, which is held whole."""
+    deepest_nesting: int = 64
+    """Objects and arrays of JSON within each other."""
 
     @staticmethod
     def named(name: str) -> str:

@@ -6,6 +6,7 @@ source to begin with.
 Does not belong here: how files are read and mapped.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +16,7 @@ import duckdb
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import DATASETS
-from assets.raw.reading import FileRefusedError, columns_of
+from assets.raw.reading import FileRefusedError, columns_of, is_json, keys_of
 from assets.raw.sources import CANONICAL, Source, Sources
 from assets.raw.staging import Staging
 from assets.settings import Limits
@@ -62,7 +63,7 @@ def readings(path: Path, sources: Sources, marketplaces: Mapping[str, Marketplac
 
 
 def _reading(path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits) -> Reading:
-    why = "its columns" if source.columns else "its name"
+    why = "its columns" if source.is_known_by_content else "its name"
     joined = {table: path.parent / name for table, name in source.joins}
     for file in joined.values():
         if not file.is_file():
@@ -100,28 +101,51 @@ def nearest(path: Path, sources: Sources) -> list[Nearness]:
     """The sources, and datasets in their own columns, that share most columns with a file that nobody knows."""
     found = []
     for source in (*sources.mapped, *sources.canonical):
-        wanted = source.columns or (frozenset(source.dataset.required) if source.name == CANONICAL else frozenset())
+        by_content = source.keys if is_json(path) else source.columns
+        wanted = by_content or (frozenset(source.dataset.required) if source.name == CANONICAL else frozenset())
         if wanted:
             name = f"{source.dataset.name}*.csv" if source.name == CANONICAL else source.name
-            found.append(Nearness(name, tuple(sorted(wanted - columns_of(path, source.dialect))), len(wanted)))
+            found.append(Nearness(name, tuple(sorted(wanted - _named_in(path, source))), len(wanted)))
     shared = [near for near in found if len(near.missing) < near.of]
     return sorted(shared, key=lambda near: (len(near.missing) - near.of, len(near.missing), near.source))[:NEAREST]
 
 
+def _named_in(path: Path, source: Source | None) -> frozenset[str]:
+    """The columns of delimited text as a source reads it, or the keys of the first record of JSON."""
+    if is_json(path):
+        return next(iter(keys_of(path, source.shape.records if source else ())), frozenset())
+    return columns_of(path, source.dialect if source else None)
+
+
+def _within(path: Path, keys: frozenset[str]) -> tuple[frozenset[str], str]:
+    """The keys of the records that lie in an array of a value of JSON, and the path to them; else those of the value."""
+    for key in sorted(keys):
+        inner = keys_of(path, (f"{key}[]",)) if re.fullmatch(r"\w+", key) else []
+        if inner and inner[0] != keys:
+            return inner[0], f"{key}[]"
+    return keys, ""
+
+
 def draft(path: Path) -> str:
     """A source to begin with, for a file that nobody knows; of the dataset that shares most columns with it."""
-    given = columns_of(path, None)
+    given, records = _named_in(path, None), ""
+    if is_json(path):
+        given, records = _within(path, given)
     dataset = max(DATASETS.values(), key=lambda each: len(given & set(each.required)))
     wanted = [name for name in dataset.columns if name in given or name in dataset.required]
     lines = [
         f"-- What {path.name} is, in one sentence.",
         f"-- dataset: {dataset.name}",
-        f"-- columns: {', '.join(sorted(given))}" if given else f"-- file: {path.name}",
+        f"-- {'keys' if is_json(path) else 'columns'}: {', '.join(sorted(given))}"
+        if given
+        else f"-- file: {path.name}",
+        *([f"-- records: {records}"] if records else []),
         "select",
         "    row_number,",
     ]
     for name in wanted:
         comma = "" if name == wanted[-1] else ","
         meaning = dataset.schema.columns[name].description
-        lines.append(f"    {name}{comma}" if name in given else f"    null as {name}{comma}  -- {meaning}")
+        value = f"as_came ->> '$.{name}' as {name}" if is_json(path) else name
+        lines.append(f"    {value}{comma}" if name in given else f"    null as {name}{comma}  -- {meaning}")
     return "\n".join([*lines, "from input", ""])

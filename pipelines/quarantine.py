@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from assets.raw.facts import beside, facts_of
-from assets.raw.reading import DIALECTS, SUFFIXES, Dialect
+from assets.raw.reading import DIALECTS, JSON, SUFFIXES, Dialect
 from assets.raw.sources import Sources
 from assets.warehouse import Warehouse
 from pipelines.summary import LINE
@@ -65,7 +65,7 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
         to.touch(mode=0o600, exist_ok=False)
         source = next((each for each in sources.mapped if each.name == file["source"]), None)
         with to.open("w", encoding="utf-8", newline="") as out:
-            if kind == "jsonl":
+            if kind in JSON:
                 out.writelines(_json_lines(warehouse, file["file_id"]))
             else:
                 own = source.dialect if source else None

@@ -118,7 +118,7 @@ def records(
     none may be, its line alone is at fault, and the next begins anew. Raises `LineTooLongError` for a line of more than
     `longest` bytes.
     """
-    lines = islice(_lines(path, compression, encoding, longest), header - 1, None)
+    lines = islice(lines_of(path, compression, encoding, longest), header - 1, None)
     waiting: deque[_Found] = deque()
     while found := waiting.popleft() if waiting else next(lines, None):
         text, refused = found
@@ -217,7 +217,7 @@ def _values(record: str, delimiter: str, quote: str) -> tuple[list[str] | None, 
     return None if is_odd else values, False
 
 
-def _lines(path: Path, compression: str | None, encoding: str, longest: int) -> Iterator[_Found]:
+def lines_of(path: Path, compression: str | None, encoding: str, longest: int) -> Iterator[_Found]:
     """The lines; one that is not in the encoding keeps its bytes, as `\\x…`."""
     with open_text(path, compression) as file:
         if encoding.startswith("utf-16"):

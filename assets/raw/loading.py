@@ -212,7 +212,8 @@ class _Attempt:
         listed = sorted(self.this.marketplaces) if "marketplace_id" in self.dataset.columns else []
         dialect = self.source.dialect and vars(self.source.dialect)
         forms = [form.written for form in self.source.times], self.source.has_decimal_comma
-        source = self.source.select, self.source.zone, dialect, self.source.optional, *forms
+        shape = vars(self.source.shape)
+        source = self.source.select, self.source.zone, dialect, self.source.optional, shape, *forms
         rules = *source, listed, self.this.limits.longest_value, self.staging.facts
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
 

@@ -1,8 +1,8 @@
 """A file as text: every row of it, in its order, every value as it came.
 
-It owns formats, compression and headers. It does not know what the columns mean. Of delimited text that breaks its own
-rules the lines at fault become rows that say so (`by_line.py`); any other file that it cannot read to its last byte is
-refused whole, by name and reason, and nothing of it is kept.
+It owns formats, compression and headers. It does not know what the columns mean. Of delimited text and JSON lines that
+break their own rules the lines at fault become rows that say so (`by_line.py`); any other file that it cannot read to
+its last byte is refused whole, by name and reason, and nothing of it is kept.
 """
 
 import codecs
@@ -21,10 +21,12 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, open_text, records
+from assets.raw import json_text
+from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, lines_of, open_text, records
+from assets.raw.json_text import ANYWHERE, Shape
 from assets.settings import Limits
 
-SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|txt|parquet|jsonl)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
+SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|txt|parquet|jsonl|json)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
 COMPRESSIONS = {None: None, ".gz": "gzip", ".zst": "zstd"}
 
 LIMITS = Limits()
@@ -38,12 +40,12 @@ BYTES_BETWEEN_LOOKS, BYTES_LOOKED_AT = 8_000_000, 64_000
 OF_LINES = ("refused", "as_came")
 """Columns of rows that may be lines at fault: why, and the line."""
 
+LINES_AT_A_TIME = 10_000
+RECORDS_LOOKED_AT = 10
+"""JSON is known by the keys of one of the first so many records."""
+
 OWN_NAMES = {"rowid", "as_came"}
 """Columns that the table of text has of its own."""
-
-LARGEST_EXACT = 2**53
-"""Up to here a JSON number with a decimal point or an exponent keeps its whole value."""
-
 
 NEAR_VALUES = re.compile("[\"'“(]")
 """What comes before a value in a message, which may be personal."""
@@ -70,6 +72,7 @@ class Dialect:
     """Whether a row may end before its last values, which are then blank."""
 
 
+JSON = ("json", "jsonl")
 DIALECTS = {"csv": Dialect(","), "tsv": Dialect("\t"), "txt": Dialect("\t", "")}
 
 
@@ -80,23 +83,33 @@ def sha256(path: Path) -> str:
 
 
 def as_text(
-    path: Path, *, dialect: Dialect | None = None, columns: tuple[str, ...] = (), limits: Limits = LIMITS
+    path: Path,
+    *,
+    dialect: Dialect | None = None,
+    shape: Shape = ANYWHERE,
+    columns: tuple[str, ...] = (),
+    limits: Limits = LIMITS,
 ) -> str:
     """The SELECT that reads a file as text, a row for each record and in its order; blank lines are no records.
 
-    `columns` are those that are wanted, and must not be there twice. Of JSON lines only these are read, and also
-    `as_came`, the line, and `refused`, why it cannot be read exactly. What goes wrong, here or when the SELECT is run,
-    is told by `refused_if_unreadable`; columns that are not selected are not parsed.
+    `columns` are those that are wanted, and must not be there twice. Of JSON only these are read, and also `as_came`,
+    the record, and `refused`, why it cannot be read exactly. What goes wrong, here or when the SELECT is run, is told
+    by `refused_if_unreadable`; columns that are not selected are not parsed.
     """
     kind, compression = _kind_of(path)
+    size = path.stat().st_size
     if compression:
-        _decompress(path, compression, limits)
+        size = _decompress(path, compression, limits, has_lines=kind != "json")
     if kind == "parquet":
         return _parquet_as_text(path, columns, limits)
+    if kind == "json":
+        values = _document(path, compression, size, limits)
+        return json_text.columns(columns, json_text.records(values, shape, limits), limits)
     if not compression:
         _look_for_long_lines(path, limits)
     if kind == "jsonl":
-        return _json_lines_as_text(path, compression, columns, limits)
+        values = json_text.lines(_exactly(path), compression, limits)
+        return json_text.columns(columns, json_text.records(values, shape, limits), limits)
     return _delimited_as_text(path, compression, dialect or DIALECTS[kind], columns, limits)
 
 
@@ -117,12 +130,13 @@ def read_as_text(
     table: str,
     *,
     dialect: Dialect | None = None,
+    shape: Shape = ANYWHERE,
     columns: tuple[str, ...] = (),
     limits: Limits = LIMITS,
 ) -> int:
     """Read a file into a fresh temporary table of text; returns its rows. Its `rowid + 1` is the record's ordinal."""
     with refused_if_unreadable():
-        text = as_text(path, dialect=dialect, columns=columns, limits=limits)
+        text = as_text(path, dialect=dialect, shape=shape, columns=columns, limits=limits)
         con.execute(f"create or replace temp table {table} as {text}")
     return con.execute(f"select count(*) from {table}").fetchall()[0][0]
 
@@ -134,15 +148,18 @@ def read_by_line(
     *,
     why: UnreadableError,
     dialect: Dialect | None = None,
+    shape: Shape = ANYWHERE,
     columns: tuple[str, ...] = (),
     limits: Limits = LIMITS,
 ) -> tuple[int, str]:
-    """Read delimited text that cannot be read otherwise as `read_as_text` does; returns its rows, and its encoding.
+    """Read delimited text or JSON lines that cannot be read otherwise as `read_as_text` does.
 
-    The table has `refused` and `as_came` beside the header's columns, for lines at fault. Raises `why` for a file that
-    is no delimited text, or has no line without a fault.
+    Returns the rows, and the encoding. The table has `refused` and `as_came` beside the header's columns, for lines at
+    fault. Raises `why` for a file that does not consist of lines, or has no line without a fault.
     """
     kind, compression = _kind_of(path)
+    if kind == "jsonl":
+        return _json_by_line(con, path, compression, table, why, shape, columns, limits)
     if kind not in DIALECTS:
         raise why
     dialect = dialect or DIALECTS[kind]
@@ -170,10 +187,48 @@ def read_by_line(
             con.unregister("batch")
     except LineTooLongError as error:
         raise _beyond(limits, "longest_line", LINE_OF) from error
+    return _rows_with_some_good(con, table, why), IN_WORDS[encoding]
+
+
+def _json_by_line(
+    con: duckdb.DuckDBPyConnection,
+    path: Path,
+    compression: str | None,
+    table: str,
+    why: UnreadableError,
+    shape: Shape,
+    columns: tuple[str, ...],
+    limits: Limits,
+) -> tuple[int, str]:
+    names = ("json", "said")
+    con.execute(f"create or replace temp table lines_of_json ({names[0]} varchar, {names[1]} varchar)")
+    try:
+        found = ((text.strip(), said) for text, said in lines_of(path, compression, "utf-8", limits.longest_line))
+        filled = ((text, said) for text, said in found if text)
+        while batch := list(islice(filled, LINES_AT_A_TIME)):
+            arrays = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
+            con.register("batch", pa.RecordBatch.from_arrays(arrays, list(names)))
+            con.execute("insert into lines_of_json from batch")
+            con.unregister("batch")
+    except LineTooLongError as error:
+        raise _beyond(limits, "longest_line", LINE_OF) from error
+    values = json_text.columns(columns, json_text.records(json_text.checked("lines_of_json"), shape, limits), limits)
+    with refused_if_unreadable():
+        con.execute(f"create or replace temp table {table} as {values}")
+    con.execute("drop table lines_of_json")
+    return _rows_with_some_good(con, table, why), IN_WORDS["utf-8"]
+
+
+def _rows_with_some_good(con: duckdb.DuckDBPyConnection, table: str, why: UnreadableError) -> int:
     rows, good = con.execute(f"select count(*), count(*) filter (refused is null) from {table}").fetchall()[0]
     if rows and not good:
         raise why
-    return rows, IN_WORDS[encoding]
+    return rows
+
+
+def is_json(path: Path) -> bool:
+    """Whether a file is JSON, by its name."""
+    return _kind_of(path)[0] in JSON
 
 
 def _kind_of(path: Path) -> tuple[str, str | None]:
@@ -181,15 +236,16 @@ def _kind_of(path: Path) -> tuple[str, str | None]:
     suffix = SUFFIXES.search(path.name)
     if suffix is None:
         raise FileRefusedError(
-            "not a kind of file that can be read; known are .csv, .tsv, .txt, .jsonl and .parquet, plain, .gz or .zst"
+            "not a kind of file that can be read; known are .csv, .tsv, .txt, .json, .jsonl and .parquet, plain, .gz"
+            " or .zst"
         )
     return suffix["format"].lower(), COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
 
 
-def _decompress(path: Path, compression: str, limits: Limits) -> None:
+def _decompress(path: Path, compression: str, limits: Limits, *, has_lines: bool) -> int:
     """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one.
 
-    It also passes over lines that are longer than its buffers, and says nothing.
+    It also passes over lines that are longer than its buffers, and says nothing. Returns the bytes that there are.
     """
     size, line, most = 0, 0, max(SMALL, path.stat().st_size * limits.largest_ratio)
     try:
@@ -202,10 +258,11 @@ def _decompress(path: Path, compression: str, limits: Limits) -> None:
                     raise _beyond(limits, "largest_ratio", "more than {:,} times its size once it is decompressed")
                 end = _last_line_end(piece)
                 line = line + len(piece) if end < 0 else len(piece) - end
-                if line > limits.longest_line:
+                if has_lines and line > limits.longest_line:
                     raise _beyond(limits, "longest_line", LINE_OF)
     except (OSError, pa.ArrowException) as error:
         raise FileRefusedError(f"it is not a whole {compression} file; was it cut off?") from error
+    return size
 
 
 def _look_for_long_lines(path: Path, limits: Limits) -> None:
@@ -310,24 +367,30 @@ def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits =
     return list(names)
 
 
-def _json_lines_as_text(path: Path, compression: str | None, columns: tuple[str, ...], limits: Limits) -> str:
-    """Values as text; `refused` for a line that is no object, names a key twice or has a value that is not exact."""
-    values = "".join(f"json ->> '$.{name}' as {name}, " for name in columns)
-    inexact = " ".join(
-        f"""when json_type(json, '$.{name}') in ('OBJECT', 'ARRAY') then '{name}: a single value'
-            when json_type(json, '$.{name}') = 'DOUBLE'
-             and not regexp_full_match({name}, '-?\\d+')
-             and not coalesce({name} like '%.0' and abs(try_cast({name} as double)) < {LARGEST_EXACT}, false)
-            then '{name}: text or a whole number'"""
-        for name in columns
-    )
-    return f"""
-        select {values} cast(json as varchar) as as_came,
-            case when json_type(json) <> 'OBJECT' then 'line: a JSON object'
-                 when len(json_keys(json)) > len(list_distinct(json_keys(json))) then 'line: each key once' {inexact}
-            end as refused
-        from read_ndjson_objects({_exactly(path)}, maximum_object_size = {limits.longest_line},
-            compression = '{compression or "none"}', hive_partitioning = false)"""
+def _document(path: Path, compression: str | None, size: int, limits: Limits) -> str:
+    """The query of the values of a document of JSON, of so many bytes."""
+    with open_text(path, compression) as file:
+        start = file.read(BYTES_LOOKED_AT).removeprefix(codecs.BOM_UTF8).lstrip()
+    most = max(1, min(size, limits.largest_document))
+    return json_text.document(_exactly(path), compression, most, limits, is_array=start.startswith(b"["))
+
+
+def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> list[frozenset[str]]:
+    """The keys of each of the first records of JSON that are objects; none of any other file."""
+    kind, compression = _kind_of(path)
+    if kind not in JSON or not path.is_file():
+        return []
+    try:
+        if kind == "json":
+            values = _document(path, compression, limits.largest_document, limits)
+        else:
+            values = json_text.lines(_exactly(path), compression, limits)
+        with duckdb.connect() as con:
+            found = json_text.records(values, Shape(records), limits)
+            query = f"select json_keys(json) from ({found}) where json_type(json) = 'OBJECT' limit {RECORDS_LOOKED_AT}"
+            return [frozenset(keys) for (keys,) in con.execute(query).fetchall()]
+    except (FileRefusedError, duckdb.Error, OSError, pa.ArrowException):
+        return []
 
 
 def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str:
@@ -365,6 +428,7 @@ def _in_a_sentence(error: Exception) -> str:
     text = str(error)
     line = re.search(r"CSV Error on Line: (\d+)", text)
     json_line = re.search(r"at byte \d+ in line (\d+): (.*)", text)
+    json_value = re.search(r"at byte \d+ in record/value (\d+): (.*)", text)
     expected = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     said = f"it cannot be read: {re.split(NEAR_VALUES, text.splitlines()[0])[0][:200]}"
     if json_line:
@@ -372,6 +436,8 @@ def _in_a_sentence(error: Exception) -> str:
         said = (
             f"line {int(json_line[1]) - 1} is not JSON: {json_line[2].split('. ')[0].strip('. ')}; is the file cut off?"
         )
+    elif json_value:
+        said = f"it is not JSON: {json_value[2].split('. ')[0].strip('. ')}; is the file cut off?"
     elif isinstance(error, UnicodeDecodeError) or "unicode" in text or "utf-8" in text or "UTF8" in text:
         said = f"it is not UTF-8 text{f' (line {line[1]})' if line else ''}; save it as UTF-8"
     elif line and expected:
@@ -380,8 +446,16 @@ def _in_a_sentence(error: Exception) -> str:
         said = f"a quote that is opened in line {line[1]} is not closed properly; is the file cut off?"
     elif line and "Maximum line size" in text:
         said = f"line {line[1]} is longer than a line may be ({Limits.named('longest_line')})"
+    elif Limits.named("largest_document") in text or (
+        "maximum_object_size" in text and re.search(r"\.json(\.\w+)?\"", text)
+    ):
+        said = f"a value of it is larger than one may be ({Limits.named('largest_document')})"
     elif "maximum_object_size" in text:
         said = f"a line is longer than a line may be ({Limits.named('longest_line')})"
+    elif Limits.named("deepest_nesting") in text:
+        said = f"it has objects or arrays nested deeper than they may be ({Limits.named('deepest_nesting')})"
+    elif Limits.named("largest_ratio") in text:
+        said = f"a record of it would become too many times its size, taken apart ({Limits.named('largest_ratio')})"
     elif "state machine reached an invalid state" in text:
         said = "its lines end in different ways (LF, CRLF, CR), or a quote stands where none may; save it anew"
     return said

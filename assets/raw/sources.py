@@ -6,7 +6,10 @@ A file in canonical columns is known by its name (`order_items*.csv`). Any other
     -- What the file is, in one sentence.
     -- dataset: contacts
     -- file: olist_order_reviews_dataset.csv         patterns of the driving file's name, with commas between; or
-    -- columns: order_id, review_score               the columns by which delimited text is known, whatever its name
+    -- columns: order_id, review_score               the columns by which delimited text is known, whatever its name; or
+    -- keys: ContactId, InitiationTimestamp          the keys by which records of JSON are known
+    -- records: payload.Orders[], order              (optional) where the records of JSON lie (`json_text.Shape`)
+    -- each: packages, packageItems                  (optional) the array of a record whose elements are rows, and so on
     -- optional: review_comment_title                (optional) columns that a file may lack; they are null then
     -- facts: seller                                 (optional) what must be told of the file (`facts.py`)
     -- read: delimiter=; quote=' header=3            (optional) how delimited text is written; the line of its header;
@@ -17,9 +20,9 @@ A file in canonical columns is known by its name (`order_items*.csv`). Any other
     -- join: orders = olist_orders_dataset.csv       (optional, several) a file beside it, as a table of text
     select row_number, … from input left join orders using (order_id)
 
-`input` holds the driving file as text, with `row_number`; of JSON lines it has `as_came`, the line, and `refused`, why
-it cannot be read exactly. The SELECT gives `row_number` and the dataset's columns (those that may be blank can be left
-out) as text, and exactly one row for each row of `input`. Further columns are understood: `skipped`, why a row is no
+`input` holds the driving file as text, with `row_number`; of JSON it has `as_came`, the record, and so has a joined
+file. The SELECT gives `row_number` and the dataset's columns (those that may be blank can be left out) as text, and
+exactly one row for each row of `input`. Further columns are understood: `skipped`, why a row is no
 row of this dataset, and `refused`, `column: reason` why it is a bad one, null means neither; and `time_zone`, that of
 the row's times without an offset. `fact('seller')` is what was told of the file, null if nothing was; `marketplaces`
 holds `marketplace_id`, `domain` and `time_zone` of those that are listed.
@@ -38,12 +41,27 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import duckdb
 
 from assets.raw.contracts import DATASETS, Dataset
-from assets.raw.reading import SUFFIXES, Dialect, columns_of, names_of
+from assets.raw.json_text import ANYWHERE, Shape
+from assets.raw.reading import SUFFIXES, Dialect, columns_of, is_json, keys_of, names_of
 from assets.raw.times_sql import TimeForm
 
 CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
-_KEYS = {"dataset", "file", "columns", "optional", "facts", "read", "zone", "times", "decimal", "join"}
+_KEYS = {
+    "dataset",
+    "file",
+    "columns",
+    "keys",
+    "records",
+    "each",
+    "optional",
+    "facts",
+    "read",
+    "zone",
+    "times",
+    "decimal",
+    "join",
+}
 
 TEMPORARY_VIEWS = ("incoming", "input")
 TEMPORARY_TABLES = (
@@ -77,10 +95,19 @@ class Source:
     """Table name and file name of each file that is joined."""
     columns: frozenset[str] = frozenset()
     """By which its files are known; none: by their names alone."""
+    keys: frozenset[str] = frozenset()
+    """By which files of JSON are known: the first records that are objects have them all."""
+    shape: Shape = ANYWHERE
+    """Where records lie in JSON."""
     optional: tuple[str, ...] = ()
     """Columns that a file may lack."""
     facts: tuple[str, ...] = ()
     """What must be told of a file."""
+
+    @property
+    def is_known_by_content(self) -> bool:
+        """Whether its files are known by what they hold, whatever they are called."""
+        return bool(self.columns or self.keys)
 
     def matches(self, path: Path) -> bool:
         """Whether a file is of this source, by its name."""
@@ -102,18 +129,25 @@ class Sources:
     def of(self, path: Path) -> list[Source]:
         """The sources that read a file, none if it is unknown.
 
-        Those that know it by its name, else those that know it by its columns, else the canonical one.
+        Those that know it by its name, else those that know it by its columns or keys, else the canonical one.
         """
         fitting = [source for source in self.mapped if source.matches(path)]
-        by_name = [source for source in fitting if not source.columns]
-        # Many sources read text that is written in one way: its header is read once for all of them.
-        dialects = set() if by_name else {source.dialect for source in fitting}
-        columns = {dialect: columns_of(path, dialect) for dialect in dialects}
-        return (
-            by_name
-            or [source for source in fitting if source.columns <= columns[source.dialect]]
-            or [source for source in self.canonical if source.matches(path)]
-        )
+        by_name = [source for source in fitting if not source.is_known_by_content]
+        return by_name or self._by_content(path, fitting) or [each for each in self.canonical if each.matches(path)]
+
+    @staticmethod
+    def _by_content(path: Path, fitting: Sequence[Source]) -> list[Source]:
+        """Those of the sources that know a file by its columns, or by the keys of its first records."""
+        # Many sources read what is written in one way: it is looked at once for all of them.
+        if fitting and is_json(path):
+            keys = {
+                records: keys_of(path, records) for records in {each.shape.records for each in fitting if each.keys}
+            }
+            return [
+                each for each in fitting if each.keys and any(each.keys <= found for found in keys[each.shape.records])
+            ]
+        columns = {dialect: columns_of(path, dialect) for dialect in {each.dialect for each in fitting if each.columns}}
+        return [each for each in fitting if each.columns and each.columns <= columns[each.dialect]]
 
     def joins(self, path: Path) -> bool:
         """Whether a file is there to be joined to others, or to tell of one."""
@@ -123,9 +157,9 @@ class Sources:
     def known_names(self) -> str:
         """What files are called, for whoever has one that is not known."""
         canonical = [f"{source.dataset.name}*.csv" for source in self.canonical]
-        mapped = {pattern for source in self.mapped if not source.columns for pattern in source.patterns}
-        by_columns = ", ".join(source.name for source in self.mapped if source.columns)
-        return ", ".join([*canonical, *sorted(mapped)]) + (f"; and by their columns {by_columns}" if by_columns else "")
+        mapped = {pattern for source in self.mapped if not source.is_known_by_content for pattern in source.patterns}
+        by_content = ", ".join(source.name for source in self.mapped if source.is_known_by_content)
+        return ", ".join([*canonical, *sorted(mapped)]) + (f"; and by their columns {by_content}" if by_content else "")
 
 
 def read_sources(folder: Path) -> Sources:
@@ -161,8 +195,8 @@ def _read_source(path: Path) -> Source:
             header[entry["key"]] = entry["value"]
     if not header.get("dataset"):
         raise SourceError(f"{path.name}: its header does not say `-- dataset: …`")
-    if not header.get("file") and not header.get("columns"):
-        raise SourceError(f"{path.name}: its header says neither `-- file: …` nor `-- columns: …`")
+    if not header.get("file") and not header.get("columns") and not header.get("keys"):
+        raise SourceError(f"{path.name}: its header says neither `-- file: …` nor `-- columns: …` nor `-- keys: …`")
     if header["dataset"] not in DATASETS:
         raise SourceError(f"{path.name}: there is no dataset {header['dataset']!r}; there are {', '.join(DATASETS)}")
     return Source(
@@ -177,6 +211,8 @@ def _read_source(path: Path) -> Source:
         has_decimal_comma=_has_decimal_comma(path, header),
         joins=tuple(joins),
         columns=frozenset(_columns(path, header, "columns")),
+        keys=frozenset(_listed(header.get("keys", ""))),
+        shape=Shape(_steps(path, header, "records"), _steps(path, header, "each")),
         optional=_columns(path, header, "optional"),
         facts=_listed(header.get("facts", "")),
     )
@@ -188,6 +224,14 @@ def _columns(path: Path, header: Mapping[str, str], key: str) -> tuple[str, ...]
         if [name] != names_of([name]):
             raise SourceError(f"{path.name}: the column {name!r} is written {names_of([name])[0]!r} here")
     return columns
+
+
+def _steps(path: Path, header: Mapping[str, str], key: str) -> tuple[str, ...]:
+    steps = _listed(header.get(key, ""))
+    for step in steps:
+        if not re.fullmatch(r"\w+" if key == "each" else r"\w+(\.\w+)*(\[\])?", step):
+            raise SourceError(f"{path.name}: `{key}` takes {'a key' if key == 'each' else 'keys'}, not {step!r}")
+    return steps
 
 
 def _listed(text: str) -> tuple[str, ...]:

@@ -30,6 +30,7 @@ from assets.raw.damage_sql import (
     rounded_ids,
 )
 from assets.raw.facts import beside, facts_of
+from assets.raw.json_text import Shape
 from assets.raw.reading import (
     DIALECTS,
     LIMITS,
@@ -38,6 +39,7 @@ from assets.raw.reading import (
     FileRefusedError,
     UnreadableError,
     as_text,
+    is_json,
     read_as_text,
     read_by_line,
     refused_if_unreadable,
@@ -83,6 +85,11 @@ class Staging:
     def schema(self) -> pa.DataFrameSchema:
         """The contract."""
         return self.dataset.schema_for(self.marketplaces)
+
+    @property
+    def tells_of_faults(self) -> bool:
+        """Whether `input_text` says of each row what is wrong with it, whatever a source makes of it."""
+        return self.encoding is not None or is_json(self.path)
 
     def run(self, on_rows: Callable[[int], None]) -> None:
         """Make the tables; `on_rows` is told the number of rows when they are read."""
@@ -134,14 +141,17 @@ class Staging:
 
     def stage_mapped(self) -> None:
         """`staged`, of any other file: its text, and that of each file joined to it, then the source's SELECT."""
+        shape = self.source.shape
         for table, file in self.joined.items():
             try:
-                read_as_text(self.con, file, table, dialect=self.source.dialect, limits=self.limits)
+                read_as_text(
+                    self.con, file, table, dialect=self.source.dialect, shape=Shape(shape.records), limits=self.limits
+                )
             except FileRefusedError as error:
                 raise FileRefusedError(f"{file.name}, which is read with it: {error}") from error
         try:
             self.rows_read = read_as_text(
-                self.con, self.path, "input_text", dialect=self.source.dialect, limits=self.limits
+                self.con, self.path, "input_text", dialect=self.source.dialect, shape=shape, limits=self.limits
             )
         except UnreadableError as error:
             self.read_by_line(error)
@@ -174,7 +184,7 @@ class Staging:
                 f"the source {self.source.name} makes {rows:,} rows of {different:,} of its {self.rows_read:,}; it must"
                 " give each row once and say `skipped` or `refused`"
             )
-        if self.encoding:
+        if self.tells_of_faults:
             # A line at fault stays one, whatever the source makes of it.
             others = "* exclude (refused)" if "refused" in given else "*"
             said = "coalesce(input_text.refused, mapped.refused)" if "refused" in given else "input_text.refused"
@@ -186,7 +196,7 @@ class Staging:
             given = self.columns_of("with_faults")
         own = [name for name in ("refused", "skipped", "time_zone") if name in given]
         self.zones = self.zones_given("time_zone" in own)
-        self.stage("with_faults" if self.encoding else "mapped", given, own, keep_rows=False)
+        self.stage("with_faults" if self.tells_of_faults else "mapped", given, own, keep_rows=False)
 
     def tell(self) -> None:
         """`fact(name)`, what was told of the file, and `marketplaces`, for the source's SELECT."""
@@ -216,8 +226,14 @@ class Staging:
 
     def read_by_line(self, why: UnreadableError, columns: tuple[str, ...] = ()) -> None:
         """`input_text`, of a file that breaks the rules of its format; its lines at fault say so."""
+        source = self.source
         self.rows_read, self.encoding = read_by_line(
-            self.con, self.path, "input_text", why=why, dialect=self.source.dialect, columns=columns, limits=self.limits
+            *(self.con, self.path, "input_text"),
+            why=why,
+            dialect=source.dialect,
+            shape=source.shape,
+            columns=columns,
+            limits=self.limits,
         )
 
     def stage(self, text: str, given: Sequence[str], own: Sequence[str], *, keep_rows: bool) -> None:
@@ -362,7 +378,7 @@ class Staging:
 
     def count_clock_changes(self) -> None:
         """Count the rows with a local time that a clock change repeats or skips, which was read by rule."""
-        mapped = "with_faults" if self.encoding else "mapped"
+        mapped = "with_faults" if self.tells_of_faults else "mapped"
         given = self.columns_of(mapped)
         instants = [name for name, kind in self.dataset.columns.items() if kind == "TIMESTAMP" and name in given]
         zone = f"cast({'mapped.time_zone' if 'time_zone' in given else 'null'} as varchar)"

@@ -57,13 +57,53 @@ def test_a_million_columns_are_refused(home):
 
 
 @pytest.mark.parametrize("deep", [b"[" * 900_000 + b"]" * 900_000, b'{"a":' * 300_000 + b"1" + b"}" * 300_000])
-def test_depth_does_no_harm(home, raw, deep):
+def test_what_is_nested_too_deep_is_refused(home, raw, deep):
     good = json.dumps(raw.item()).encode()
     item = json.dumps(raw.item(order_id="O-2"))
     nested = item.replace('"SKU-1"', "DEEP").encode().replace(b"DEEP", deep)
     report = home.load_file("order_items.jsonl", b"\n".join([good, nested, b""]))
     assert (report.loads[0].rows_loaded, report.loads[0].rows_quarantined) == (1, 1)
-    assert home.quarantine()[0][1:3] == ("sku", "a single value")
+    assert home.quarantine()[0][1:3] == ("line", "nested no deeper than 64 (CSBA_DEEPEST_NESTING)")
+    document = b"[" + good + b"," + nested + b"]"
+    assert home.refusal("order_items.json", document) == (
+        "it has objects or arrays nested deeper than they may be (CSBA_DEEPEST_NESTING)"
+    )
+
+
+@pytest.mark.parametrize("size", [1_000_000, pytest.param(100_000_000, marks=pytest.mark.prove)])
+def test_brackets_without_end_are_refused(home, size):
+    refused = home.refusal("contacts.json", b"[" * size)
+    assert refused.startswith("it is not JSON") or "(CSBA_LARGEST_DOCUMENT)" in refused
+    assert home.refusal("contacts.jsonl", b"[" * size + b"\n").startswith(("line 1 is not JSON", "it has a line"))
+
+
+def test_a_document_is_no_larger_than_it_may_be(home, raw):
+    content = json.dumps([raw.item(order_id=f"O-{number}") for number in range(100)]).encode()
+    limits = Limits(largest_document=1_000)
+    assert home.load_file("order_items.json", content, limits=limits).loads[0].rows_loaded == 100, "each is small"
+    one = json.dumps([raw.item(sku="x" * 2_000)]).encode()
+    assert home.refusal("order_items_2.json", one, limits=limits) == (
+        "a value of it is larger than one may be (CSBA_LARGEST_DOCUMENT)"
+    )
+
+
+def test_a_record_is_not_taken_apart_into_far_more_than_it_was(home):
+    """Each element is a row with all that stands around it: many elements in a large record would fill any disk."""
+    order = {"orderId": "1", "createdTime": "x", "salesChannel": {}, "note": "x" * 1_000_000}
+    bomb = {"orders": [order | {"orderItems": [{}] * 1_000}]}
+    reason = "a record of it would become too many times its size, taken apart (CSBA_LARGEST_RATIO)"
+    assert home.refusal("bomb_seller=S.json", json.dumps(bomb).encode()) == reason
+
+
+def test_the_limit_of_nesting_is_exact(home, raw):
+    def nested(depth: int) -> str:
+        return "[" * depth + "]" * depth
+
+    rows = [json.dumps(raw.item(order_id=f"{depth}", more="DEEP")) for depth in (63, 64)]
+    wide = json.dumps(raw.item(order_id="wide", more=[[]] * 100, text="[" * 100))
+    lines = [row.replace('"DEEP"', nested(depth)) for row, depth in zip(rows, (63, 64), strict=True)]
+    home.load_file("order_items.jsonl", "\n".join([*lines, wide]).encode())
+    assert home.rows("select order_id from raw.order_items order by 1") == [("63",), ("wide",)]
 
 
 def test_a_value_that_is_too_long_is_a_bad_row(home, raw):

@@ -1,0 +1,303 @@
+"""JSON: documents and lines, where records lie in them, and the answers and records that other programs deliver."""
+
+import gzip
+import json
+from datetime import datetime
+from itertools import permutations
+
+import pytest
+
+from assets.core.marketplaces import read_marketplaces
+from assets.raw.sources import SourceError, read_sources
+from assets.settings import CHECKOUT
+
+FORMATS = CHECKOUT.parent / "shared" / "data" / "formats"
+MARKETPLACES = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
+US, JP, UK, BRAZIL = "ATVPDKIKX0DER", "A1VC38T7YXB528", "A1F83G8C2ARO7P", "A2Q3Y263D00KWC"
+needs_samples = pytest.mark.skipif(not FORMATS.is_dir(), reason="the samples of formats are not there")
+
+
+def sample(name: str):
+    return json.loads((FORMATS / name).read_text(encoding="utf-8"))
+
+
+# -- documents -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        lambda rows: json.dumps(rows, indent=1),
+        lambda rows: "".join(map(json.dumps, rows)),
+        lambda rows: "\n\n".join(json.dumps(row, indent=2) for row in rows),
+        lambda rows: "\ufeff" + "\n".join(map(json.dumps, rows)),
+        lambda rows: "\ufeff" + json.dumps(rows),
+    ],
+)
+@pytest.mark.parametrize("name", ["order_items.json", "ORDER_ITEMS_1.JSON.gz"])
+def test_a_document_is_an_array_or_values_one_after_the_other(home, raw, written, name):
+    rows = [raw.item(order_id=f"O-{number}", quantity=number) for number in range(5)]
+    content = written(rows).encode()
+    home.load_file(name, gzip.compress(content) if name.endswith("gz") else content)
+    assert home.rows("select order_id, row_number from raw.order_items order by 2") == [
+        (f"O-{number}", number + 1) for number in range(1, 5)
+    ]
+    assert home.quarantine() == [(1, "quantity", "at least 1", "0")]
+    (came,) = home.rows('select "row" from audit.quarantine')[0]
+    assert json.loads(came) == rows[0]
+
+
+@pytest.mark.parametrize("content", [b"", b"[]", b" \n", b"[\n]"])
+def test_a_document_without_a_record_is_loaded(home, content):
+    (done,) = home.load_file("contacts.json", content).loads
+    assert (done.rows_read, done.rows_loaded) == (0, 0)
+
+
+@pytest.mark.parametrize("record", ["7", "null", "[1]", '"text"', '{"order_id": "1", "order_id": "2"}'])
+def test_a_record_at_fault_is_quarantined_and_the_others_are_loaded(home, raw, record):
+    good = [json.dumps(raw.item(order_id=f"O-{number}")) for number in range(2)]
+    home.load_file("order_items.json", f"[{good[0]}, {record}, {good[1]}]".encode())
+    assert home.rows("select row_number from raw.order_items order by 1") == [(1,), (3,)]
+    assert [number for number, *_ in home.quarantine()] == [2]
+
+
+def test_whole_numbers_of_any_length_are_kept(home, raw):
+    number = "123456789012345678901234567890"
+    home.load_file("order_items.json", json.dumps([raw.item(sku="N")]).replace('"N"', number).encode())
+    assert home.rows("select sku from raw.order_items") == [(number,)]
+
+
+@pytest.mark.parametrize(
+    "line", [b'{"order_id": "x"', b"words", b'{"a": 1}{"b": 2}', b'{"a": "\xff"}', b'{"a": "\\ud800"}', b"{'a': 1}"]
+)
+@pytest.mark.parametrize("end", [b"\n", b"\r\n"])
+def test_a_line_that_is_no_json_is_quarantined_and_the_others_are_loaded(home, raw, line, end):
+    good = [json.dumps(raw.item(order_id=f"O-{number}")).encode() for number in range(2)]
+    (done,) = home.load_file("order_items.jsonl", end.join([good[0], b"", line, good[1]])).loads
+    assert done.encoding == "UTF-8"
+    assert home.rows("select row_number, order_id from raw.order_items order by 1") == [(1, "O-0"), (3, "O-1")]
+    ((number, column, check, value),) = home.quarantine()
+    assert (number, column, value) == (2, "line", None)
+    assert check in ("JSON", "text in UTF-8")
+    (came,) = home.rows('select "row" from audit.quarantine')[0]
+    assert json.loads(came) == line.decode("utf-8", "backslashreplace")
+
+
+# -- sources -------------------------------------------------------------------------------------------------------
+
+
+def parcels(home, *header: str):
+    select = """
+        select row_number, as_came ->> '$.id' as shipment_id,
+            coalesce(as_came ->> '$.lines[0].item', '-') as order_item_id,
+            as_came ->> '$.order' as order_id, '2026-01-31T10:00:00Z' as shipped_at, '1' as quantity,
+            '2026-01-31T10:00:00Z' as updated_at
+        from input"""
+    home.file("sources/parcels.sql", "\n".join(["-- dataset: shipments", *header, select]).encode())
+    return read_sources(home.folder / "sources")
+
+
+@pytest.mark.parametrize("name", ["a.json", "b.jsonl", "c.json.gz"])
+def test_json_is_known_by_its_keys_wherever_its_records_lie(home, name):
+    sources = parcels(home, "-- keys: id, order", "-- records: found.parcels[], parcel", "-- each: lines")
+    answers = [
+        {"found": {"parcels": [{"id": "1", "order": "O", "lines": [{"item": "A"}, {"item": "B"}]}]}, "next": 2},
+        {"found": {"parcels": []}},
+        {"parcel": {"id": "2", "order": "O", "lines": []}},
+        {"id": "3", "order": "O"},
+        {"error": "try again"},
+    ]
+    content = "\n".join(map(json.dumps, answers)).encode()
+    home.load_file(name, gzip.compress(content) if name.endswith("gz") else content, sources=sources)
+    assert home.rows("select row_number, shipment_id, order_item_id from raw.shipments order by 1") == [
+        (1, "1", "A"),
+        (2, "1", "B"),
+        (3, "2", "-"),
+        (4, "3", "-"),
+    ]
+    assert [row[:2] for row in home.quarantine()] == [(5, "shipment_id")]
+    assert "its name is not known" in home.refusal("other.json", b'{"id": 1}', sources=sources)
+    assert "its name is not known" in home.refusal("other.csv", b"id,order\n1,2\n", sources=sources)
+
+
+def test_what_is_quarantined_can_be_mended_and_loaded_by_its_source(home):
+    """A row is its record with one element alone, so that it says whose it is."""
+    sources = parcels(home, "-- keys: id, order", "-- each: lines")
+    record = {"id": None, "order": "O", "lines": [{"item": "A"}, {"item": "B"}], "note": None}
+    home.load_file("a.json", json.dumps(record).encode(), sources=sources)
+    came = [json.loads(text) for (text,) in home.rows('select "row" from audit.quarantine order by row_number')]
+    assert came == [record | {"lines": [line]} for line in record["lines"]]
+
+
+@pytest.mark.parametrize("line", ["-- keys: id\n-- records: a[].b[]", "-- keys: id\n-- each: a.b", "-- records: a[]"])
+def test_a_header_that_cannot_be_used_is_named(home, line):
+    with pytest.raises(SourceError, match=r"parcels\.sql"):
+        parcels(home, line)
+
+
+# -- Amazon's Orders API -------------------------------------------------------------------------------------------
+
+
+@needs_samples
+def test_answers_of_the_orders_api_of_2026(home):
+    every = sample("orders_api_2026-01-01_official_examples.json").values()
+    answers = [
+        answer
+        for each in every
+        for answer in ([each["application/json"]] if "static" not in each else [s["response"] for s in each["static"]])
+    ]
+    done = home.load_file(
+        "answers_seller=S1.json",
+        "\n".join(json.dumps(a, indent=1) for a in answers).encode(),
+        marketplaces=MARKETPLACES,
+    )
+    items, shipments = done.loads
+    orders = [order for answer in answers for order in answer.get("orders", [answer.get("order")])]
+    assert items.rows_read == sum(len(order["orderItems"]) for order in orders) == 10
+    assert (items.rows_loaded, items.rows_quarantined) == (9, 1)
+    assert home.quarantine()[0][1:] == ("marketplace_id", "a marketplace listed in marketplaces.csv", "A33AVAJ2PDY3EV")
+    assert (shipments.rows_loaded, shipments.skipped_because) == (4, {"an order without parcels": 5})
+    known = {row[0]: row for row in home.in_force("order_items")}
+    at = datetime(2024, 12, 25, 10, 30)
+    assert known["123-4567890-1234567"][2:10] == ("S1", US, at, "MFN", True, "B07XJ8C8F5", "FIRE-TV-4K-2021", 1)
+    assert known["250-1234567-8901234"][3:7] == (JP, datetime(2024, 12, 25, 2, 30), "AFN", True)
+    assert known["171-2345678-9012345"][3:7] == (BRAZIL, datetime(2024, 12, 23, 9, 0), "MFN", False)
+    (parcel,) = [row for row in home.in_force("shipments") if row[2] == "202-7654321-1098765"]
+    assert parcel[:8] == (
+        *("202-7654321-1098765:UK-PKG-CONSUMER-2024-002", "20276543210987", "202-7654321-1098765"),
+        *(datetime(2024, 12, 25, 14), 1, "DPD", "15501234567890123456", None),
+    )
+
+
+@needs_samples
+def test_answers_of_the_first_orders_api_come_in_two_files(home):
+    every = sample("orders_api_v0_official_examples.json")
+    orders = [each["response"] for name in ("getOrders", "getOrder") for each in every[name]["static"]]
+    items = [each["response"] for each in every["getOrderItems"]["static"]]
+    text = "\n".join(map(json.dumps, orders)).replace("1970-01-19T03:58", "2019-09-26T18:16")  # a time that can be
+    home.file("seller=S1/orders.json", text.encode())
+    unknown = {"payload": {"AmazonOrderId": "1-1-1", "OrderItems": [{"OrderItemId": "1"}, {"OrderItemId": "2"}]}}
+    empty = {"payload": {"AmazonOrderId": "902-1845936-5435065", "OrderItems": []}}
+    path = home.file("seller=S1/items.json", "".join(map(json.dumps, [*items, unknown, empty])).encode())
+    (done,) = home.load(path, home.folder / "seller=S1" / "orders.json").loads
+    (item,) = items[0]["payload"]["OrderItems"]
+    assert home.in_force("order_items") == [
+        (
+            *("902-1845936-5435065", item["OrderItemId"], "S1", US, datetime(2019, 9, 26, 18, 16, 30), "MFN", False),
+            *(item["ASIN"], item["SellerSKU"], 1, None, datetime(2019, 9, 26, 18, 16, 32)),
+        )
+    ]
+    assert done.skipped_because == {"an order without items": 1}
+    reason = ("order_id", "an order that orders.json has", "1-1-1")
+    assert home.quarantine() == [(2, *reason), (3, *reason)]
+
+
+def test_an_order_that_was_cancelled_or_sold_elsewhere(home):
+    def order(number: int, status: str, channel: str) -> dict:
+        return {
+            "orderId": f"{number}",
+            "createdTime": "2026-03-01T00:00:00Z",
+            "lastUpdatedTime": f"2026-03-0{number}T00:00:00Z",
+            "salesChannel": {"channelName": channel, "marketplaceId": US},
+            "fulfillment": {"fulfillmentStatus": status, "fulfilledBy": "MERCHANT"},
+            "orderItems": [{"orderItemId": "1", "quantityOrdered": 2, "product": {"asin": "B1"}}],
+        }
+
+    orders = [order(1, "CANCELLED", "AMAZON"), order(2, "SHIPPED", "NON_AMAZON"), order(3, "SHIPPED", "AMAZON")]
+    done = home.load_file("seller=S/1.json", json.dumps({"orders": orders}).encode())
+    assert done.loads[0].skipped_because == {"sold elsewhere": 1}
+    assert home.rows("select order_id, sku, quantity, is_cancelled from raw.order_items order by 1") == [
+        ("1", "B1", 2, True),
+        ("3", "B1", 2, None),
+    ]
+
+
+# -- contacts ------------------------------------------------------------------------------------------------------
+
+
+def record(updated: str = "15:03:02", **changes) -> dict:
+    """A contact record, as a call centre delivers it."""
+    return {
+        "ContactId": "C-1",
+        "Channel": "VOICE",
+        "InitiationMethod": "INBOUND",
+        "InitiationTimestamp": "2026-03-08T14:59:38Z",
+        "DisconnectTimestamp": "2026-03-08T15:01:22Z",
+        "LastUpdateTimestamp": f"2026-03-08T{updated}Z",
+        "PreviousContactId": None,
+        "CustomerEndpoint": {"Address": "+10000000000", "Type": "TELEPHONE_NUMBER"},
+        "Attributes": {"order_id": "O-1", "seller_id": "S-1", "marketplace_id": US, "reason": "refund"},
+    } | changes
+
+
+@needs_samples
+@pytest.mark.parametrize("name", ["records.json", "records.jsonl"])
+def test_a_contact_record_of_a_call_centre(home, name):
+    came = sample("amazon_connect_ctr_2017-03-10_redacted.json")
+    content = json.dumps(came, indent=None if name.endswith("l") else 1)
+    home.load_file(f"seller=S-1/marketplace={US}/{name}", f"{content}\n{content}".encode())
+    at, updated = datetime(2022, 4, 8, 14, 59, 38), datetime(2022, 4, 8, 15, 3, 2)
+    assert home.in_force("contacts") == [
+        (came["ContactId"], None, None, "S-1", US, "phone", "other", at, None, None, updated)
+    ]
+    assert home.rows("select rows_read, rows_duplicate from audit.files") == [(2, 1)]
+
+
+def test_records_that_are_no_contacts_of_customers_are_skipped(home):
+    records = [
+        record(),
+        record(ContactId="C-2", InitiationMethod="TRANSFER", PreviousContactId="C-1"),
+        record(ContactId="C-3", InitiationMethod="OUTBOUND"),
+        record(ContactId="C-4", Channel="TASK", InitiationMethod="API"),
+        record(ContactId="C-5", Channel="FAX"),
+    ]
+    (done,) = home.load_file("stream.json", "".join(map(json.dumps, records)).encode()).loads
+    assert (done.rows_loaded, sum(done.skipped_because.values())) == (1, 3)
+    assert home.quarantine() == [(5, "channel", "one of phone, email, chat", "FAX")]
+
+
+VERSIONS = [
+    record("15:00:00"),
+    record("15:03:02", Attributes=record()["Attributes"] | {"reason": "return"}),
+    record("15:03:01", Channel="CHAT"),
+]
+
+
+@pytest.mark.parametrize("in_one", [True, False])
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_the_latest_update_of_a_contact_is_in_force_in_whatever_order_it_is_delivered(home, order, in_one):
+    """At least once, too: each is delivered twice."""
+    for number, files in enumerate([order] if in_one else [[each] for each in order]):
+        content = "\n".join(json.dumps(VERSIONS[each]) for each in [*files, *files])
+        home.load_file(f"stream_{number}.jsonl", content.encode())
+    assert home.rows("select channel, reason, updated_at from in_force.contacts") == [
+        ("phone", "return", datetime(2026, 3, 8, 15, 3, 2))
+    ]
+    assert home.rows("select sum(rows_duplicate)::int from audit.files") == [(3,)]
+
+
+def test_a_contact_that_was_contested_is_void(home):
+    granted = record("18:00:00", Attributes=record()["Attributes"] | {"is_void": "true"})
+    home.load_file("stream.jsonl", "\n".join(map(json.dumps, [granted, record()])).encode())
+    assert home.rows("select is_void from in_force.contacts") == [(True,)]
+
+
+@needs_samples
+def test_tickets_of_a_help_desk(home):
+    page = sample("zendesk_ticket_api_sample.json")
+    (ticket,) = page["tickets"]
+    solved = ticket | {"id": 2, "status": "solved", "via": {"channel": "voice"}}
+    deleted = ticket | {"id": 3, "status": "deleted", "custom_fields": []}
+    page["tickets"] += [solved, deleted]
+    told = f'seller = "S-1"\nmarketplace = "{US}"\norder_field = "27642"\n'
+    path = home.file("page.json", json.dumps(page).encode())
+    assert "it does not say its order_field" in home.load(path).refusals[0].reason
+    home.file("page.json.toml", told.encode())
+    home.load(path)
+    at, updated = datetime(2009, 7, 20, 22, 55, 29), datetime(2011, 5, 5, 10, 38, 52)
+    assert home.in_force("contacts") == [
+        ("zendesk-2", "745", None, "S-1", US, "phone", "other", at, updated, None, updated),
+        ("zendesk-3", None, None, "S-1", US, "email", "other", at, None, True, updated),
+        ("zendesk-35436", "745", None, "S-1", US, "email", "other", at, None, None, updated),
+    ]
+    assert not any("fire" in str(row) for row in home.rows("from raw.contacts")), "what was said is not kept"
