@@ -118,7 +118,7 @@ def _named_in(path: Path, source: Source | None) -> frozenset[str]:
 
 
 def _within(path: Path, keys: frozenset[str]) -> tuple[frozenset[str], str]:
-    """The keys of the records that lie in an array of a value of JSON, and the path to them; else those of the value."""
+    """The keys of the records in an array of a value of JSON, and the path to them; else those of the value."""
     for key in sorted(keys):
         inner = keys_of(path, (f"{key}[]",)) if re.fullmatch(r"\w+", key) else []
         if inner and inner[0] != keys:
