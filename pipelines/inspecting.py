@@ -11,14 +11,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import DATASETS
-from assets.raw.reading import FileRefusedError, columns_of
+from assets.raw.reading import DELIMITERS, FileRefusedError, columns_of, likely_dialect
 from assets.raw.sources import CANONICAL, Source, Sources
 from assets.raw.staging import Staging
 from assets.settings import Limits
+from assets.warehouse import open_aside
 
 ROWS_SHOWN = 3
 NEAREST = 3
@@ -52,19 +51,25 @@ class Nearness:
     of: int
 
 
-def readings(path: Path, sources: Sources, marketplaces: Mapping[str, Marketplace], limits: Limits) -> list[Reading]:
-    """The file as each source that knows it reads it; none if nobody does. Raises `FileRefusedError`."""
-    return [_reading(path, source, marketplaces, limits) for source in sources.of(path)]
+def readings(
+    path: Path, sources: Sources, marketplaces: Mapping[str, Marketplace], limits: Limits, memory: int
+) -> list[Reading]:
+    """The file as each source that knows it reads it; none if nobody does. Raises `FileRefusedError`.
+
+    `memory` is how many bytes the engine may hold.
+    """
+    return [_reading(path, source, marketplaces, limits, memory) for source in sources.of(path)]
 
 
-def _reading(path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits) -> Reading:
+def _reading(
+    path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits, memory: int
+) -> Reading:
     why = "its columns" if source.columns else "its name"
     joined = {table: path.parent / name for table, name in source.joins}
     for file in joined.values():
         if not file.is_file():
             return Reading(source, why, f"it is read together with {file.name}, which does not lie beside it")
-    with duckdb.connect() as con:
-        con.execute("set timezone = 'UTC'")
+    with open_aside(memory) as con:
         staging = Staging(con, path, source, joined, marketplaces, limits)
         try:
             staging.run(lambda _: None)
@@ -95,20 +100,23 @@ def nearest(path: Path, sources: Sources) -> list[Nearness]:
         wanted = source.columns or (frozenset(source.dataset.required) if source.name == CANONICAL else frozenset())
         if wanted:
             name = f"{source.dataset.name}*.csv" if source.name == CANONICAL else source.name
-            found.append(Nearness(name, tuple(sorted(wanted - columns_of(path, source.dialect))), len(wanted)))
+            given = columns_of(path, source.dialect or likely_dialect(path))
+            found.append(Nearness(name, tuple(sorted(wanted - given)), len(wanted)))
     shared = [near for near in found if len(near.missing) < near.of]
     return sorted(shared, key=lambda near: (len(near.missing) - near.of, len(near.missing), near.source))[:NEAREST]
 
 
 def draft(path: Path) -> str:
     """A source to begin with, for a file that nobody knows; of the dataset that shares most columns with it."""
-    given = columns_of(path, None)
+    dialect = likely_dialect(path)
+    given = columns_of(path, dialect)
     dataset = max(DATASETS.values(), key=lambda each: len(given & set(each.required)))
     wanted = [name for name in dataset.columns if name in given or name in dataset.required]
     lines = [
         f"-- What {path.name} is, in one sentence.",
         f"-- dataset: {dataset.name}",
         f"-- columns: {', '.join(sorted(given))}" if given else f"-- file: {path.name}",
+        *([f"-- read: delimiter={DELIMITERS[dialect.delimiter]} quote={dialect.quote}"] if dialect else []),
         "select",
         "    row_number,",
     ]

@@ -22,11 +22,13 @@ from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import failing_rows, passes
 from assets.raw.facts import beside, facts_of
 from assets.raw.reading import (
+    DELIMITERS,
     LIMITS,
     OF_LINES,
     FileRefusedError,
     UnreadableError,
     as_text,
+    likely_dialect,
     read_as_text,
     read_by_line,
     refused_if_unreadable,
@@ -189,7 +191,9 @@ class Staging:
         """
         missing = [name for name in self.dataset.required if name not in given]
         if missing:
-            raise FileRefusedError(f"as {self.dataset.name} it lacks the column {', '.join(missing)}")
+            likely = None if self.source.dialect else likely_dialect(self.path)
+            hint = f"; its values seem to be delimited by {DELIMITERS[likely.delimiter]!r}" if likely else ""
+            raise FileRefusedError(f"as {self.dataset.name} it lacks the column {', '.join(missing)}{hint}")
         columns = self.dataset.columns
         place = {name: f"text_{number}" for number, name in enumerate(given)}
         came = {
