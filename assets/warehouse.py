@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import duckdb
@@ -201,6 +202,14 @@ def read_warehouse(home: Path) -> Generator[Warehouse]:
         raise WarehouseMissingError(f"nothing has been loaded into {home} yet")
     with _connect(home, read_only=True) as con:
         yield Warehouse(home, con)
+
+
+@contextmanager
+def open_aside(memory: int) -> Generator[duckdb.DuckDBPyConnection]:
+    """A database that vanishes with all that is made in it, set up as the warehouse is; it may hold `memory` bytes."""
+    with TemporaryDirectory(prefix="csba-") as folder, duckdb.connect() as con:
+        _set_up(con, Path(folder), memory)
+        yield con
 
 
 def spill_of(home: Path) -> Path:

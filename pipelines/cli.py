@@ -254,7 +254,7 @@ def inspect(path: Path) -> None:
     try:
         if not path.is_file():
             raise FileRefusedError("it is not a file")
-        found = readings(path, sources, read_marketplaces(places.marketplaces), places.limits)
+        found = readings(path, sources, read_marketplaces(places.marketplaces), places.limits, places.memory)
         for reading in found:
             show_reading(console, path, reading)
         if not found:

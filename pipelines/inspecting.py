@@ -12,14 +12,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
 from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import DATASETS
-from assets.raw.reading import FileRefusedError, columns_of, is_json, keys_of
+from assets.raw.reading import DELIMITERS, FileRefusedError, columns_of, is_json, keys_of, likely_dialect
 from assets.raw.sources import CANONICAL, Source, Sources
 from assets.raw.staging import Staging
 from assets.settings import Limits
+from assets.warehouse import open_aside
 
 ROWS_SHOWN = 3
 NEAREST = 3
@@ -57,19 +56,25 @@ class Nearness:
     of: int
 
 
-def readings(path: Path, sources: Sources, marketplaces: Mapping[str, Marketplace], limits: Limits) -> list[Reading]:
-    """The file as each source that knows it reads it; none if nobody does. Raises `FileRefusedError`."""
-    return [_reading(path, source, marketplaces, limits) for source in sources.of(path)]
+def readings(
+    path: Path, sources: Sources, marketplaces: Mapping[str, Marketplace], limits: Limits, memory: int
+) -> list[Reading]:
+    """The file as each source that knows it reads it; none if nobody does. Raises `FileRefusedError`.
+
+    `memory` is how many bytes the engine may hold.
+    """
+    return [_reading(path, source, marketplaces, limits, memory) for source in sources.of(path)]
 
 
-def _reading(path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits) -> Reading:
+def _reading(
+    path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits, memory: int
+) -> Reading:
     why = "its columns" if source.is_known_by_content else "its name"
     joined = {table: path.parent / name for table, name in source.joins}
     for file in joined.values():
         if not file.is_file():
             return Reading(source, why, f"it is read together with {file.name}, which does not lie beside it")
-    with duckdb.connect() as con:
-        con.execute("set timezone = 'UTC'")
+    with open_aside(memory) as con:
         staging = Staging(con, path, source, joined, marketplaces, limits)
         try:
             staging.run(lambda _: None)
@@ -114,7 +119,7 @@ def _named_in(path: Path, source: Source | None) -> frozenset[str]:
     """The columns of delimited text as a source reads it, or the keys of the first record of JSON."""
     if is_json(path):
         return next(iter(keys_of(path, source.shape.records if source else ())), frozenset())
-    return columns_of(path, source.dialect if source else None)
+    return columns_of(path, source.dialect if source and source.dialect else likely_dialect(path))
 
 
 def _within(path: Path, keys: frozenset[str]) -> tuple[frozenset[str], str]:
@@ -128,7 +133,8 @@ def _within(path: Path, keys: frozenset[str]) -> tuple[frozenset[str], str]:
 
 def draft(path: Path) -> str:
     """A source to begin with, for a file that nobody knows; of the dataset that shares most columns with it."""
-    given, records = _named_in(path, None), ""
+    dialect, records = None if is_json(path) else likely_dialect(path), ""
+    given = _named_in(path, None)
     if is_json(path):
         given, records = _within(path, given)
     dataset = max(DATASETS.values(), key=lambda each: len(given & set(each.required)))
@@ -140,6 +146,7 @@ def draft(path: Path) -> str:
         if given
         else f"-- file: {path.name}",
         *([f"-- records: {records}"] if records else []),
+        *([f"-- read: delimiter={DELIMITERS[dialect.delimiter]} quote={dialect.quote}"] if dialect else []),
         "select",
         "    row_number,",
     ]

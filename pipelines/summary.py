@@ -300,7 +300,7 @@ def show_unknown(console: Console, path: Path, near: Sequence["Nearness"], draft
     """A file that nobody knows, and how to make it known."""
     _say(console, f"Nobody knows {path.name}, neither by its name nor by its columns")
     for each in near:
-        _say(console, f"  {each.source} would need {', '.join(each.missing)}")
+        _say(console, f"  {each.source} would need {', '.join(each.missing) or 'no other column'}")
     _say(console, "A source to begin with, as one file below CSBA_SOURCES (docs/sources.md):\n")
     _say(console, draft)
 

@@ -15,7 +15,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--proofs", type=Path, help="write the table of proofs to this file")
 
 
-TABLES = {"hostile": "Hostile files"}
+TABLES = {"hostile": "Hostile files", "fuzzed": "Files that are drawn and mutated"}
 """What is written beside the table of proofs, each as a file of its own."""
 
 

@@ -213,7 +213,8 @@ def _values(record: str, delimiter: str, quote: str) -> tuple[list[str] | None, 
     except csv.Error as error:
         return None, "unexpected end of data" in str(error)
     # Blanks before a quote: the engine reads the quoted value, Python's reader the quotes with it.
-    is_odd = any(value[:1].isspace() and value.lstrip().startswith(quote) for value in values)
+    odd = [value for value in values if value[:1].isspace() and value.lstrip().startswith(quote)]
+    is_odd = any(f"{quote}{value.replace(quote, quote * 2)}{quote}" not in record for value in odd)
     return None if is_odd else values, False
 
 

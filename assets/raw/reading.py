@@ -13,7 +13,7 @@ import re
 from collections import Counter
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
 
@@ -47,7 +47,7 @@ RECORDS_LOOKED_AT = 10
 OWN_NAMES = {"rowid", "as_came"}
 """Columns that the table of text has of its own."""
 
-NEAR_VALUES = re.compile("[\"'“(]")
+NEAR_VALUES = re.compile(r"""["“(]|(?<!\w)'""")
 """What comes before a value in a message, which may be personal."""
 NOT_IN_NAMES = re.compile(r"[\W_]+")
 
@@ -73,6 +73,8 @@ class Dialect:
 
 
 JSON = ("json", "jsonl")
+DELIMITERS = {",": ",", ";": ";", "\t": "tab", "|": "|"}
+"""Those that are common, and what a source calls them."""
 DIALECTS = {"csv": Dialect(","), "tsv": Dialect("\t"), "txt": Dialect("\t", "")}
 
 
@@ -252,10 +254,7 @@ def _decompress(path: Path, compression: str, limits: Limits, *, has_lines: bool
         with open_text(path, compression) as file:
             while piece := file.read(1 << 20):
                 size += len(piece)
-                if size > limits.largest_file:
-                    raise _beyond(limits, "largest_file", "more than {:,} bytes once it is decompressed")
-                if size > most:
-                    raise _beyond(limits, "largest_ratio", "more than {:,} times its size once it is decompressed")
+                _hold_size(size, most, limits)
                 end = _last_line_end(piece)
                 line = line + len(piece) if end < 0 else len(piece) - end
                 if has_lines and line > limits.longest_line:
@@ -263,6 +262,14 @@ def _decompress(path: Path, compression: str, limits: Limits, *, has_lines: bool
     except (OSError, pa.ArrowException) as error:
         raise FileRefusedError(f"it is not a whole {compression} file; was it cut off?") from error
     return size
+
+
+def _hold_size(size: int, most: int, limits: Limits) -> None:
+    """Refuse what becomes of so many bytes once it is decompressed; `most` is what its own size allows."""
+    if size > limits.largest_file:
+        raise _beyond(limits, "largest_file", "more than {:,} bytes once it is decompressed")
+    if size > most:
+        raise _beyond(limits, "largest_ratio", "more than {:,} times its size once it is decompressed")
 
 
 def _look_for_long_lines(path: Path, limits: Limits) -> None:
@@ -335,6 +342,16 @@ def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> 
         return frozenset()
 
 
+def likely_dialect(path: Path) -> Dialect | None:
+    """How delimited text seems to be written whose name says otherwise: its header holds another delimiter."""
+    kind, _ = _kind_of(path)
+    if kind not in DIALECTS or len(columns_of(path, None)) > 1:
+        return None
+    others = [replace(DIALECTS[kind], delimiter=delimiter) for delimiter in DELIMITERS]
+    likely = max(others, key=lambda dialect: len(columns_of(path, dialect)))
+    return likely if len(columns_of(path, likely)) > 1 else None
+
+
 def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits = LIMITS) -> list[str]:
     """The names of columns: in small letters, whatever is neither letter nor number as one `_`.
 
@@ -394,12 +411,37 @@ def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> li
 
 
 def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str:
-    given = pq.read_schema(path).names
-    values = ", ".join(
-        f"cast({_in_quotes(name)} as varchar) as {_in_quotes(called)}"
-        for name, called in zip(given, names_of(given, wanted, limits), strict=True)
-    )
-    return f"select {values} from read_parquet({_exactly(path)}, binary_as_string = true, hive_partitioning = false)"
+    """Single values as text; a column of lists, or of several values in one, is blank.
+
+    Refuses what becomes too large: a text that comes a million times stands in a Parquet once. A value counts as a byte
+    at least; first what the file says of itself is believed, then its texts are measured.
+    """
+    try:
+        metadata = pq.read_metadata(path)
+        given = metadata.schema.to_arrow_schema().names
+    except OSError as error:  # also what its reader says of a file that is no Parquet
+        if error.errno:
+            raise
+        raise UnreadableError(_in_a_sentence(error)) from error
+    called = names_of(given, wanted, limits)
+    groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
+    packed = sum(group.column(each).total_uncompressed_size for group in groups for each in range(group.num_columns))
+    values, most = metadata.num_rows * len(given), max(SMALL, path.stat().st_size * limits.largest_ratio)
+    _hold_size(max(values, packed), most, limits)
+    rows = f"read_parquet({_exactly(path)}, binary_as_string = true, hive_partitioning = false)"
+    with duckdb.connect() as con:
+        kinds = [kind for _, kind, *_ in con.execute(f"describe from {rows}").fetchall()]
+        texts = [_in_quotes(name) for name, kind in zip(given, kinds, strict=True) if kind == "VARCHAR"]
+        measured = " + ".join(f"coalesce(sum(strlen({name})), 0)" for name in texts) or "0"
+        _hold_size(values + con.execute(f"select {measured} from {rows}").fetchall()[0][0], most, limits)
+    selected = []
+    for name, column, kind in zip(given, called, kinds, strict=True):
+        has_several = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
+        if has_several and column in wanted:
+            raise FileRefusedError(f"its column {name!r} has several values in one")
+        value = "null" if has_several else _in_quotes(name)
+        selected.append(f"cast({value} as varchar) as {_in_quotes(column)}")
+    return f"select {', '.join(selected)} from {rows}"
 
 
 def _exactly(path: Path) -> str:

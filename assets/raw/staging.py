@@ -32,6 +32,7 @@ from assets.raw.damage_sql import (
 from assets.raw.facts import beside, facts_of
 from assets.raw.json_text import Shape
 from assets.raw.reading import (
+    DELIMITERS,
     DIALECTS,
     LIMITS,
     OF_LINES,
@@ -40,6 +41,7 @@ from assets.raw.reading import (
     UnreadableError,
     as_text,
     is_json,
+    likely_dialect,
     read_as_text,
     read_by_line,
     refused_if_unreadable,
@@ -243,7 +245,9 @@ class Staging:
         """
         missing = [name for name in self.dataset.required if name not in given]
         if missing:
-            raise FileRefusedError(f"as {self.dataset.name} it lacks the column {', '.join(missing)}")
+            likely = None if self.source.dialect else likely_dialect(self.path)
+            hint = f"; its values seem to be delimited by {DELIMITERS[likely.delimiter]!r}" if likely else ""
+            raise FileRefusedError(f"as {self.dataset.name} it lacks the column {', '.join(missing)}{hint}")
         columns = self.dataset.columns
         place = {name: f"text_{number}" for number, name in enumerate(given)}
         came = {

@@ -72,6 +72,21 @@ def test_an_unknown_file_gets_its_nearest_sources_and_a_draft_that_can_be_used(c
     assert (source.name, source.dataset.name) == ("mine", "order_items")
 
 
+@pytest.mark.parametrize(("delimiter", "said"), [(";", ";"), ("\t", "tab"), ("|", "|")])
+def test_a_file_with_another_delimiter_is_told_and_gets_a_draft_that_can_be_used(csba, tmp_path: Path, delimiter, said):
+    path = tmp_path / "unknown.csv"
+    path.write_text("order_id,label,order_item_id,return_id,requested_at\n".replace(",", delimiter))
+    shown = csba("inspect", path)
+    assert "returns*.csv would need no other column" in shown.output
+    assert f"-- read: delimiter={said} quote=" in shown.output
+    (tmp_path / "mine.sql").write_text(draft(path))
+    (source,) = read_sources(tmp_path).of(path)
+    assert (source.name, source.dataset.name) == ("mine", "returns")
+    named = path.rename(tmp_path / "returns.csv")
+    for command in ("inspect", "load"):
+        assert f"its values seem to be delimited by {said!r}" in csba(command, named).output
+
+
 def test_a_dry_run_keeps_nothing(csba, tmp_path: Path) -> None:
     path = a_report(tmp_path / "seller=A1B2" / "marketplace=ATVPDKIKX0DER")
     shown = csba("load", "--dry-run", path)

@@ -111,6 +111,15 @@ def test_a_line_at_fault_is_quarantined_alone(home, bad, check, end):
     assert (report.loads[0].rows_read, report.loads[0].encoding) == (4, "UTF-8")
 
 
+def test_a_quoted_value_may_begin_with_a_blank_and_a_quote(home):
+    values = [' "DHL"', '\r"', '\x0c\t"', '"DHL', ' "a, b" ']
+    quoted = ['"' + value.replace('"', '""') + '"' for value in values]
+    lines = [line(n, value) for n, value in enumerate(quoted, start=1)]
+    home.load_file("shipments.csv", as_file(*lines, "too few", line(7, ' "DHL"')).encode())
+    assert loaded(home) == list(enumerate(values, start=1))
+    assert home.quarantine() == [(6, "line", NUMBER, None), (7, "line", CLOSED, None)]
+
+
 def test_a_quoted_value_goes_on_over_lines_beside_lines_at_fault(home):
     two_lines = line(3, '"by\nhand"')
     home.load_file("shipments.csv", as_file(line(1, '"open'), "", line(2), two_lines, line(4) + ",x").encode())

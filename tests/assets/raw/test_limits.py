@@ -3,31 +3,136 @@
 import gzip
 import json
 import os
-import subprocess
+import shutil
+import time
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 
 from assets.raw.sources import read_sources
 from assets.settings import Limits, SettingsError, settings
 
 GIGABYTE = 10**9
+SECONDS = 10
 RATIO = "it has more than 100 times its size once it is decompressed (CSBA_LARGEST_RATIO)"
+LARGE = "it has more than 200,000,000,000 bytes once it is decompressed (CSBA_LARGEST_FILE)"
+COLUMNS = "it has more than 1,000 columns (CSBA_MOST_COLUMNS)"
 LINE = "it has a line of more than 2,000,000 bytes (CSBA_LONGEST_LINE)"
 
 
-def bomb(path: Path, what: str, size: int) -> Path:
+MANY = 3_000_000
+
+
+def bomb(path: Path, what: bytes, size: int) -> Path:
     """A compressed file that becomes as large as that, made without holding it."""
-    subprocess.run(f"{what} | head -c {size} | gzip -1 > '{path}'", shell=True, check=True)
+    piece = what * (10**6 // len(what))
+    with pa.output_stream(str(path), compression={".gz": "gzip", ".zst": "zstd"}[path.suffix]) as file:
+        for _ in range(size // len(piece)):
+            file.write(piece)
     return path
 
 
-@pytest.mark.parametrize("size", [GIGABYTE // 4, pytest.param(10 * GIGABYTE, marks=pytest.mark.prove)])
-@pytest.mark.parametrize("name", ["shipments.csv.gz", "shipments.jsonl.gz"])
-@pytest.mark.parametrize(("what", "reason"), [("cat /dev/zero", LINE), ("yes 1,2,3", RATIO)])
+@pytest.mark.parametrize("size", [GIGABYTE // 10, pytest.param(10 * GIGABYTE, marks=pytest.mark.prove)])
+@pytest.mark.parametrize("name", ["shipments.csv.gz", "shipments.csv.zst", "shipments.jsonl.gz", "shipments.txt.zst"])
+@pytest.mark.parametrize(("what", "reason"), [(b"\0", LINE), (b"1,2,3\n", RATIO)])
 def test_a_small_file_that_becomes_large_is_refused(home, name, what, reason, size):
-    report = home.load(bomb(home.folder / name, what, size))
+    path = bomb(home.folder / name, what, size)
+    assert path.stat().st_size < size // 100
+    started = time.monotonic()
+    report = home.load(path)
     assert [refusal.reason for refusal in report.refusals] == [reason]
+    assert time.monotonic() - started < SECONDS
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst"])
+def test_a_file_packed_in_many_pieces_is_read_to_its_end_and_limited_as_a_whole(home, raw, suffix):
+    def packed(content: bytes) -> bytes:
+        return gzip.compress(content) if suffix == ".gz" else pa.compress(content, "zstd", asbytes=True)
+
+    lines = raw.as_csv([raw.item(), raw.item(order_id="O-2"), raw.item(order_id="O-3")]).splitlines(keepends=True)
+    pieces = b"".join(packed(line) for line in lines)
+    assert home.load_file(f"order_items.csv{suffix}", pieces).loads[0].rows_loaded == 3
+    assert home.refusal(f"order_items_2.csv{suffix}", packed(lines[0]) + packed(lines[1] * 5000) * 100) == RATIO
+
+
+def parquet(path: Path, columns: dict[str, pa.Array]) -> Path:
+    pq.write_table(pa.table(columns), path, write_statistics=False, store_schema=False, compression="zstd")
+    return path
+
+
+def test_a_parquet_that_becomes_large_is_refused(home, raw):
+    """A long text a million times, millions of rows of hardly anything, and pages of one byte."""
+
+    def long(value: str | bytes) -> pa.Array:
+        return pa.DictionaryArray.from_arrays(pa.array([0] * 10**6, pa.int32()), pa.array([value]))
+
+    made = {
+        "long": (dict.fromkeys(raw.ITEM, long("x" * 10**6)), RATIO),
+        "bytes": ({"order_id": long(b"x" * 10**6)}, LARGE),
+        "some": ({"order_id": long("x" * 10**4)}, RATIO),
+        "rows": (dict.fromkeys(raw.ITEM, pa.nulls(3_000_000, pa.int8())), RATIO),
+        "pages": (dict.fromkeys(raw.ITEM, pa.array(["x" * 3_000_000])), RATIO),
+    }
+    for name, (columns, reason) in made.items():
+        path = parquet(home.folder / f"order_items_{name}.parquet", columns)
+        assert path.stat().st_size < 100_000
+        started = time.monotonic()
+        assert [refusal.reason for refusal in home.load(path).refusals] == [reason], name
+        assert time.monotonic() - started < SECONDS
+    few = parquet(
+        home.folder / "order_items.parquet", {name: pa.array([value] * 50) for name, value in raw.ITEM.items()}
+    )
+    assert [refusal.reason for refusal in home.load(few, limits=Limits(largest_file=4000)).refusals] == [
+        "it has more than 4,000 bytes once it is decompressed (CSBA_LARGEST_FILE)"
+    ]
+    assert home.load(few).loads[0].rows_duplicate == 49
+
+
+@pytest.mark.parametrize("columns", [1_001, pytest.param(200_000, marks=pytest.mark.prove)])
+def test_a_parquet_of_many_columns_is_refused(home, columns):
+    path = parquet(home.folder / "order_items.parquet", {f"c{number}": pa.nulls(1) for number in range(columns)})
+    started = time.monotonic()
+    assert [refusal.reason for refusal in home.load(path).refusals] == [COLUMNS]
+    assert time.monotonic() - started < SECONDS
+
+
+def test_several_values_in_one_of_a_parquet_are_none(home, raw):
+    table = pa.Table.from_pylist([raw.item()])
+    lists = pa.array([["a", "b"]])
+    pq.write_table(table.append_column("notes", lists), home.folder / "order_items.parquet")
+    report = home.load(home.folder / "order_items.parquet")
+    assert (report.loads[0].rows_loaded, report.loads[0].ignored_columns) == (1, ("notes",))
+    pq.write_table(table.drop(["sku"]).append_column("sku", lists), home.folder / "order_items_2.parquet")
+    report = home.load(home.folder / "order_items_2.parquet")
+    assert [refusal.reason for refusal in report.refusals] == ["its column 'sku' has several values in one"]
+
+
+def test_a_folder_of_many_files_and_of_great_depth(home, raw):
+    place = home.folder / "landing"
+    for number in range(2000):
+        (place / f"{number % 50}").mkdir(parents=True, exist_ok=True)
+        (place / f"{number % 50}" / f"{number}.bin").touch()
+    deep = place / "deep"
+    deep.mkdir()
+    at = os.open(deep, os.O_RDONLY)
+    for _ in range(300):
+        os.mkdir("a folder with a long name", dir_fd=at)
+        within = os.open("a folder with a long name", os.O_RDONLY, dir_fd=at)
+        os.close(at)
+        at = within
+    os.close(at)
+    home.file("landing/zz/order_items.csv", [raw.item()])
+    started = time.monotonic()
+    report = home.load(place)
+    assert time.monotonic() - started < SECONDS
+    assert [load.rows_loaded for load in report.loads] == [1]
+    assert len(report.refusals) == 2001
+    assert {refusal.reason for refusal in report.refusals if "deep" in str(refusal.path)} == {
+        "it cannot be read: File name too long"
+    }
+    shutil.rmtree(deep)
 
 
 @pytest.mark.parametrize("size", [GIGABYTE // 20, pytest.param(GIGABYTE, marks=pytest.mark.prove)])
@@ -51,9 +156,7 @@ def test_a_million_columns_are_refused(home):
     names = ",".join(f"c{number}" for number in range(1_000_000))
     assert home.refusal("order_items.csv", f"{names}\n".encode()).startswith("it has ")
     names = ",".join(f"c{number}" for number in range(1_001))
-    assert (
-        home.refusal("order_items.csv", f"{names}\n".encode()) == "it has more than 1,000 columns (CSBA_MOST_COLUMNS)"
-    )
+    assert home.refusal("order_items.csv", f"{names}\n".encode()) == COLUMNS
 
 
 @pytest.mark.parametrize("deep", [b"[" * 900_000 + b"]" * 900_000, b'{"a":' * 300_000 + b"1" + b"}" * 300_000])

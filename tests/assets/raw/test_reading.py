@@ -237,6 +237,10 @@ BROKEN = {
     "twice.csv": (b"a,b,A\n1,2,3\n", "its header names 'A', 'a' twice"),
     "nameless.csv": (b",,\n1,2,3\n", "it is empty: not even a header"),
     "own.csv": (b"a,rowid\n1,2\n", "its header names a column 'rowid', which has a meaning here; rename it"),
+    "damaged.parquet": (
+        parquet(pa.table({"a": ["1"]})).replace(b"ARROW:schema", b'ARROW:sche"ma'),
+        "it cannot be read: Couldn't deserialize thrift: TProtocolException: Invalid data",
+    ),
     "twice.parquet": (parquet(pa.table([[1], [2]], names=["a", "A"])), "its header names 'A', 'a' twice"),
     "long.csv": (b"a,b\n1," + b"x" * 2_000_000 + b"\n", "line 2 is longer than a line may be (CSBA_LONGEST_LINE)"),
     "cut.jsonl": (b'{"a": 1}\n{"a": 2, "b": "x', "line 2 is not JSON: unexpected end of data; is the file cut off?"),

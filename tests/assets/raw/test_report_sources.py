@@ -9,10 +9,12 @@ import pytest
 from assets.core.marketplaces import read_marketplaces
 from assets.raw.facts import facts_of
 from assets.raw.reading import FileRefusedError
+from assets.raw.sources import read_sources
 from assets.settings import CHECKOUT
 
 FORMATS = CHECKOUT.parent / "shared" / "data" / "formats"
 MARKETPLACES = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
+SOURCES = read_sources(CHECKOUT / "data" / "sources")
 US, JP = "ATVPDKIKX0DER", "A1VC38T7YXB528"
 
 ORDER_REPORT = """order-id order-item-id purchase-date payments-date buyer-email buyer-name buyer-phone-number sku
@@ -67,6 +69,15 @@ def test_the_sales_channel_says_the_marketplace(home):
     assert [(row[0], row[3]) for row in home.in_force("order_items")] == [("114-1", US), ("2", "A2Q3Y263D00KWC")]
     assert report_of.skipped_because == {"sold elsewhere": 1}
     assert home.quarantine()[0][:2] == (4, "marketplace_id")
+
+
+@pytest.mark.parametrize("source", [source for source in SOURCES.mapped if source.columns], ids=lambda each: each.name)
+def test_a_source_needs_no_other_columns_than_it_says(home, source):
+    delimiter, above = (source.dialect.delimiter, source.dialect.header - 1) if source.dialect else (",", 0)
+    header = "above\n" * above + delimiter.join(sorted(source.columns))
+    report = home.load_file(f"seller=A1B2/marketplace={US}/report.csv", f"{header}\n".encode())
+    assert report.refusals == []
+    assert source.name in [load.source for load in report.loads]
 
 
 def test_a_report_that_does_not_say_whose_it_is_is_refused(home):
