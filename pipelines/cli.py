@@ -266,6 +266,41 @@ def inspect(path: Path) -> None:
 
 
 @cli.command()
+@click.argument("settlements", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--out", type=click.Path(path_type=Path, dir_okay=False), help="Write all lines there, as CSV.")
+@click.option("--json", "is_json", is_flag=True, help="Print everything as JSON.")
+def compare(settlements: tuple[Path, ...], out: Path | None, is_json: bool) -> None:
+    """Compare what was billed with what settlement reports charged, line by line, and say why they differ.
+
+    The reports are read for this alone: nothing of them is kept, and nothing of the books changes.
+    """
+    import json
+
+    from assets.core.marketplaces import read_marketplaces
+    from assets.raw.sources import read_sources
+    from assets.warehouse import read_warehouse
+    from pipelines.comparing import CompareError, as_json, write_lines
+    from pipelines.comparing import compare as compare_with
+    from pipelines.summary import show_comparison
+
+    places = settings()
+    sources, listed = read_sources(places.sources), read_marketplaces(places.marketplaces)
+    with read_warehouse(places.home) as warehouse:
+        try:
+            found = compare_with(warehouse, settlements, sources, listed, places.limits)
+        except CompareError as error:
+            raise click.UsageError(str(error)) from error
+    if out is not None:
+        with out.open("w", encoding="utf-8", newline="") as file:
+            write_lines(found, file)
+    if is_json:
+        click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=1))
+    else:
+        show_comparison(_console(), found, {name: each.country for name, each in listed.items()})
+    sys.exit(CHECK_FAILED if found.differs else 0)
+
+
+@cli.command()
 @click.argument("names", nargs=-1)
 @click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write the rows there.")
 def quarantine(names: tuple[str, ...], folder: Path | None) -> None:

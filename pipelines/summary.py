@@ -3,7 +3,7 @@
 Everything is read from the published tables; nothing is computed here but sums.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,10 +20,12 @@ from pipelines.profiling import Profile
 from pipelines.reproducing import Reproduction
 
 if TYPE_CHECKING:
+    from pipelines.comparing import Comparison
     from pipelines.inspecting import Nearness, Reading
 
 LINE = "line"
 """Stands for a column where a row is refused before it has any."""
+DIFFERENCES_SHOWN = 30
 LONGEST_SHOWN = 40
 """Characters of a value."""
 
@@ -319,6 +321,38 @@ def show_refused(console: Console, refused: Sequence[dict[str, Any]]) -> None:
     show_table(console, "Quarantined (audit.quarantine)", table)
     if not refused:
         _say(console, "No row is quarantined")
+
+
+def show_comparison(console: Console, found: "Comparison", names: Mapping[str, str]) -> None:
+    """What was billed and what was charged, by seller and month, and the largest differences with their reasons."""
+
+    def amounts(row: dict[str, Any]) -> list[str]:
+        return [f"{row[name]:,.4f}".rstrip("0").rstrip(".") for name in ("billed", "charged", "difference")]
+
+    totals = new_table("month", "marketplace", "seller", "billed", "charged", "difference", "currency", left=3)
+    for row in found.totals:
+        place = names.get(row["marketplace_id"], row["marketplace_id"])
+        totals.add_row(row["period"], place, Text(as_lines(row["seller_id"])), *amounts(row), row["currency"])
+    show_table(console, "Billed here, charged there (illustrative fees, net of tax)", totals)
+    differing = sorted((row for row in found.lines if row["because"]), key=lambda row: -abs(row["difference"]))
+    reasons = new_table("because", "lines", "difference", "currency")
+    for because, currency in dict.fromkeys((row["because"], row["currency"]) for row in differing):
+        rows = [row for row in differing if (row["because"], row["currency"]) == (because, currency)]
+        total = sum((row["difference"] for row in rows), Decimal(0))
+        reasons.add_row(Text(as_lines(because)), f"{len(rows):,}", f"{total:,.4f}".rstrip("0").rstrip("."), currency)
+    show_table(console, "Why they differ", reasons)
+    lines = new_table("month", "order", "item", "billed", "charged", "because", left=3)
+    lines.columns[-1].justify = "left"
+    for row in differing[:DIFFERENCES_SHOWN]:
+        words = (as_lines(row[name] or "–") for name in ("period", "order_id", "order_item_id"))
+        lines.add_row(*map(Text, words), *amounts(row)[:2], Text(as_lines(row["because"])))
+    show_table(console, "The largest differences", lines)
+    if len(differing) > DIFFERENCES_SHOWN:
+        _say(console, f"{len(differing) - DIFFERENCES_SHOWN:,} more; --out FILE writes all lines")
+    for path, row, why in found.refused:
+        _say(console, f"{path.name}: row {row} cannot be read and was left out: {why}")
+    if not found.differs:
+        _say(console, "What was charged is what was billed")
 
 
 def _say(console: Console, text: str) -> None:

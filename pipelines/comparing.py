@@ -1,0 +1,309 @@
+"""`csba compare`: what was billed against what a settlement report charged, line by line, and why they differ.
+
+The settlements are read for the comparison alone: nothing of them is kept, and nothing of the books is changed. A line
+of theirs that names an order is held against what that order's units were billed; one that names none stands by itself.
+What of a statement is no item's, its rounding and its adjustments, does so too, so that the lines add up to the
+statements. Charges are negative in a settlement and positive here.
+
+Does not belong here: how settlements are read (`data/sources`), and what is billed.
+"""
+
+import csv
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from decimal import Decimal
+from pathlib import Path
+from typing import IO, Any
+
+import duckdb
+
+from assets.core.marketplaces import Marketplace
+from assets.raw.reading import FileRefusedError
+from assets.raw.sources import Sources, files_of
+from assets.raw.staging import Staging
+from assets.settings import Limits
+from assets.warehouse import Warehouse, exists
+
+DATASET = "settlement_lines"
+KEY = ("settlement_id", "line_id")
+NEEDED = ("core.units", "billing.fee_lines", "billing.adjustments", "billing.statements", "core.calendar")
+
+
+class CompareError(Exception):
+    """Settlements that cannot be compared; the message says why and what to do."""
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The lines, and their sums by seller, marketplace and period."""
+
+    lines: list[dict[str, Any]]
+    """`period`, `marketplace_id`, `seller_id`, `order_id`, `order_item_id`, `units`, `billed`, `charged`, `difference`
+    (charged less billed, in `currency`) and `because`, which is blank where there is none."""
+    totals: list[dict[str, Any]]
+    """`period`, `marketplace_id`, `seller_id`, `billed`, `charged`, `difference`, `currency`,
+    the statement's `status`."""
+    refused: list[tuple[Path, int, str]]
+    """Lines of the settlements that could not be read: file, row, why."""
+
+    @property
+    def differs(self) -> bool:
+        """Whether anything is charged otherwise than it was billed, or could not be compared."""
+        return bool(self.refused) or any(line["because"] and line["difference"] for line in self.lines)
+
+
+def compare(
+    warehouse: Warehouse,
+    paths: Sequence[Path],
+    sources: Sources,
+    marketplaces: Mapping[str, Marketplace],
+    limits: Limits,
+) -> Comparison:
+    """Hold settlements against the statements of the months that they charge.
+
+    Raises `CompareError` for a file that is no settlement report, for settlements without a line of the fee, and in a
+    home in which nothing was billed yet.
+    """
+    con = warehouse.con
+    if not all(exists(con, name) for name in NEEDED):
+        raise CompareError(f"nothing has been billed in {warehouse.home} yet; run a period first: csba run PERIOD")
+    refused = _read(con, paths, sources, marketplaces, limits)
+    if not con.execute("select count(*) from charged").fetchall()[0][0] and not refused:
+        raise CompareError("none of these settlements has a line of the fee (CSBAFee)")
+    lines = warehouse.rows(_LINES)
+    totals = warehouse.rows(_totals())
+    return Comparison(lines, totals, refused)
+
+
+def write_lines(comparison: Comparison, out: IO[str]) -> None:
+    """The lines as CSV."""
+    writer = csv.DictWriter(out, list(comparison.lines[0]) if comparison.lines else ["period"], lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(comparison.lines)
+
+
+def as_json(comparison: Comparison) -> dict[str, Any]:
+    """Lines and sums for a program; amounts are text, which keeps them exact."""
+    return {
+        "differs": comparison.differs,
+        "totals": [_plain(row) for row in comparison.totals],
+        "lines": [_plain(row) for row in comparison.lines],
+        "refused": [{"file": path.name, "row": row, "reason": why} for path, row, why in comparison.refused],
+    }
+
+
+def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: str(value) if isinstance(value, Decimal) else value for name, value in row.items()}
+
+
+def _read(
+    con: duckdb.DuckDBPyConnection,
+    paths: Sequence[Path],
+    sources: Sources,
+    marketplaces: Mapping[str, Marketplace],
+    limits: Limits,
+) -> list[tuple[Path, int, str]]:
+    """`charged`: the lines of the fee, each once however often it is delivered; returns those that are refused."""
+    refused: list[tuple[Path, int, str]] = []
+    is_first = True
+    for path in files_of(paths):
+        if not path.is_file():
+            raise CompareError(f"{path}: there is no such file")
+        known = [each for each in sources.of(path) if each.dataset.name == DATASET]
+        if sources.joins(path) and not known:
+            continue
+        if not known:
+            raise CompareError(f"{path.name} is no settlement report: csba inspect {path.name} shows what it is")
+        staging = Staging(con, path, known[0], {}, marketplaces, limits)
+        try:
+            staging.run(lambda _: None)
+            bad = con.execute(
+                "select row_number, column_name || ': ' || check_name from refusals order by 1"
+            ).fetchall()
+            refused += [(path, row, why) for row, why in bad]
+            good = """
+                select staged.* exclude (doubt) from staged anti join (
+                    select row_number from refusals union all
+                    select row_number from doubtful where skipped is not null
+                ) as out on out.row_number = staged.rowid + 1"""
+            con.execute(
+                f"create or replace temp table charged as {good}"
+                if is_first
+                else f"insert into charged select * from ({good}) as fresh anti join charged using ({', '.join(KEY)})"
+            )
+            is_first = False
+        except FileRefusedError as error:
+            raise CompareError(f"{path.name}: {error}") from error
+        finally:
+            staging.forget()
+    if is_first:
+        raise CompareError("there is no settlement report in what is named")
+    return refused
+
+
+_RATED = """
+    -- an item's units, with the outcome that says whether they cost anything, and what a unit of them was billed
+    select
+        unit.period, unit.marketplace_id, unit.seller_id, unit.order_id, unit.order_item_id, unit.sku,
+        unit.quantity as units, unit.outcome, unit.terms_id, line.tier, line.fee, line.discount, line.waiver,
+        case when unit.outcome = 'chargeable' and line.waiver is null
+             then cast(unit.quantity as decimal(10, 0)) * line.fee * (1 - line.discount) else 0 end as billed,
+        line.currency
+    from core.units as unit
+    left join billing.fee_lines as line
+        on line.period = unit.period
+        and line.marketplace_id = unit.marketplace_id
+        and line.seller_id = unit.seller_id
+        and line.terms_id = unit.terms_id
+        and line.kind = 'charge'
+    where unit.outcome not in ('void', 'unmatched')
+"""
+
+_WITH = f"""
+with charges as (
+    select
+        charged.* exclude (amount), -amount as amount, calendar.period as posted_period,
+        -- reports differ in whether an item is known by its id or by its SKU
+        coalesce(order_item_id, sku) as item
+    from charged
+    join core.calendar as calendar
+        on calendar.marketplace_id = charged.marketplace_id
+        and calendar.starts_at <= charged.posted_at and charged.posted_at < calendar.ends_at
+),
+rated as ({_RATED}),
+items as (
+    select
+        marketplace_id, seller_id, order_id, order_item_id, period, any_value(sku) as sku,
+        cast(sum(units) filter (outcome = 'chargeable') as bigint) as units,
+        cast(sum(billed) as decimal(18, 4)) as billed, any_value(currency) as currency,
+        string_agg(distinct outcome, ', ' order by outcome) as outcomes,
+        any_value(terms_id order by terms_id) as terms_id, any_value(tier order by terms_id) as tier,
+        any_value(fee order by terms_id) as fee, any_value(discount order by terms_id) as discount,
+        any_value(waiver order by terms_id) as waiver
+    from rated
+    group by all
+),
+of_orders as (
+    -- the item that a line charges: the first of its order if it names none; in the month in which the line was posted,
+    -- else the last before
+    select charge.*, item.order_item_id as item_charged, item.period as period_charged
+    from charges as charge
+    left join items as item
+        on item.marketplace_id = charge.marketplace_id
+        and item.seller_id = charge.seller_id
+        and item.order_id = charge.order_id
+        and (charge.item is null or charge.item in (item.order_item_id, item.sku) or charge.sku = item.sku)
+    where charge.order_id is not null
+    qualify row_number() over (
+        partition by charge.settlement_id, charge.line_id
+        order by
+            coalesce(item.order_item_id = charge.order_item_id, false) desc,
+            item.period > charge.posted_period, item.period desc, item.order_item_id
+    ) = 1
+),
+per_item as (
+    select
+        marketplace_id, seller_id, order_id, item_charged as order_item_id,
+        coalesce(period_charged, posted_period) as period, cast(sum(amount) as decimal(18, 4)) as charged,
+        count(*) filter (amount > 0) as times, min(currency) as currency
+    from of_orders
+    group by all
+),
+months as (
+    -- the months that the settlements charge: those of the units, else those in which they were posted
+    select distinct marketplace_id, seller_id, period from per_item
+    union
+    select distinct marketplace_id, seller_id, posted_period from charges where order_id is null
+),
+by_item as (
+    select
+        coalesce(item.period, charge.period) as period,
+        coalesce(item.marketplace_id, charge.marketplace_id) as marketplace_id,
+        coalesce(item.seller_id, charge.seller_id) as seller_id,
+        coalesce(item.order_id, charge.order_id) as order_id,
+        coalesce(item.order_item_id, charge.order_item_id) as order_item_id,
+        coalesce(item.units, 0) as units, coalesce(item.billed, 0) as billed, coalesce(charge.charged, 0) as charged,
+        coalesce(charge.currency, item.currency) as currency,
+        case when item.order_id is null then 'charged, but no such order was shipped as far as we know'
+             when charge.currency <> item.currency then 'charged in another currency than ' || item.currency
+             when coalesce(charge.charged, 0) = item.billed then null
+             when charge.order_id is null then 'billed, not charged in these settlements'
+             when coalesce(item.units, 0) = 0 then 'charged, but its units are ' || replace(item.outcomes, '_', ' ')
+             when item.waiver is not null then 'charged, but waived: ' || replace(item.waiver, '_', ' ')
+             when charge.times > 1 and charge.charged = charge.times * item.billed
+                 then 'charged ' || charge.times || ' times'
+             when charge.charged = 0 then 'charged and given back'
+             when item.discount > 0 and charge.charged = item.units * item.fee then 'charged without the reward'
+             when other.tier is not null then 'charged at tier ' || other.tier || ', billed at tier ' || item.tier
+             when item.fee * (1 - item.discount) <> 0 and charge.charged % (item.fee * (1 - item.discount)) = 0
+                 then 'charged for ' || cast(charge.charged / (item.fee * (1 - item.discount)) as bigint)
+                     || ' units, billed for ' || item.units
+             else 'another amount'
+        end as because
+    from items as item
+    full join per_item as charge
+        on charge.marketplace_id = item.marketplace_id
+        and charge.seller_id = item.seller_id
+        and charge.order_id = item.order_id
+        and charge.order_item_id = item.order_item_id
+        and charge.period = item.period
+    left join core.tiers as other
+        on other.marketplace_id = item.marketplace_id
+        and other.terms_id = item.terms_id
+        and other.tier <> item.tier
+        and charge.charged = item.units * other.fee * (1 - item.discount)
+),
+by_month as (
+    -- what is charged without an order, and what of a statement is no item's: its rounding and its adjustments
+    select
+        posted_period as period, marketplace_id, seller_id, 0 as billed, cast(sum(amount) as decimal(18, 4)) as charged,
+        any_value(currency) as currency, 'charged without an order' as because
+    from charges
+    where order_id is null
+    group by all
+    union all
+    select
+        statement.period, statement.marketplace_id, statement.seller_id,
+        cast(statement.charges - coalesce(sum(by_item.billed), 0) as decimal(18, 4)), 0, statement.currency,
+        'rounded once a month, not for each unit'
+    from billing.statements as statement
+    left join by_item using (period, marketplace_id, seller_id)
+    group by statement.period, statement.marketplace_id, statement.seller_id, statement.charges, statement.currency
+    having statement.charges <> coalesce(sum(by_item.billed), 0)
+    union all
+    select
+        posted_period, marketplace_id, seller_id, cast(sum(amount) as decimal(18, 4)), 0, any_value(currency),
+        if(bool_and(kind = 'credit'), 'a credit for ', 'an adjustment of ')
+            || string_agg(distinct period, ', ' order by period)
+    from billing.adjustments
+    group by posted_period, marketplace_id, seller_id
+    having sum(amount) <> 0
+)
+"""
+
+_LINES = f"""{_WITH}
+select
+    period, marketplace_id, seller_id, order_id, order_item_id, units, billed, charged, charged - billed as difference,
+    currency, because
+from (
+    select * from by_item
+    union all by name
+    select *, 0 as units, cast(null as varchar) as order_id, cast(null as varchar) as order_item_id from by_month
+)
+semi join months using (period, marketplace_id, seller_id)
+where billed <> 0 or charged <> 0
+order by period, marketplace_id, seller_id, order_id nulls last, order_item_id, because"""
+
+
+def _totals() -> str:
+    return f"""
+    select
+        lines.period, lines.marketplace_id, lines.seller_id, sum(lines.billed) as billed, sum(lines.charged) as charged,
+        sum(lines.difference) as difference, min(lines.currency) as currency, any_value(statement.status) as status
+    from ({_LINES}) as lines
+    left join billing.statements as statement
+        on statement.period = lines.period
+        and statement.marketplace_id = lines.marketplace_id
+        and statement.seller_id = lines.seller_id
+    group by all
+    order by lines.period, lines.marketplace_id, lines.seller_id"""

@@ -1,0 +1,284 @@
+"""What was billed against what a settlement charged: equal, and each way in which they differ, by its name."""
+
+import csv
+import io
+import json
+from collections.abc import Callable, Generator
+from datetime import datetime
+from decimal import Decimal
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from house import DATA, SHARED_DATA, bill, load_paths, opened
+
+from assets.core.marketplaces import read_marketplaces
+from assets.raw.sources import read_sources
+from assets.settings import Limits
+from assets.warehouse import Warehouse
+from pipelines.cli import cli
+from pipelines.comparing import CompareError, Comparison, compare, write_lines
+
+FORMATS = SHARED_DATA / "formats"
+US, JP, MONTH = "ATVPDKIKX0DER", "A1VC38T7YXB528", "2026-05"
+SELLER = "A09E5BD5000002"
+V2 = (
+    "settlement-id settlement-start-date settlement-end-date deposit-date total-amount currency "
+    "transaction-type order-id merchant-order-id adjustment-id shipment-id marketplace-name amount-type "
+    "amount-description amount fulfillment-id posted-date posted-date-time order-item-code "
+    "merchant-order-item-id merchant-adjustment-item-id sku quantity-purchased promotion-id "
+)
+V1 = (
+    "settlement-id settlement-start-date settlement-end-date deposit-date total-amount currency "
+    "transaction-type order-id merchant-order-id adjustment-id shipment-id marketplace-name "
+    "shipment-fee-type shipment-fee-amount order-fee-type order-fee-amount fulfillment-id posted-date "
+    "order-item-code merchant-order-item-id merchant-adjustment-item-id sku quantity-purchased price-type "
+    "price-amount item-related-fee-type item-related-fee-amount misc-fee-amount other-fee-amount "
+    "other-fee-reason-description promotion-id promotion-type promotion-amount direct-payment-type "
+    "direct-payment-amount other-amount "
+)
+
+Line = dict[str, str]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The sample, with its May billed."""
+    place = tmp_path_factory.mktemp("compared")
+    with opened(place) as warehouse:
+        load_paths(warehouse, [DATA / "sample"])
+        bill(warehouse, [MONTH])
+    return place
+
+
+@pytest.fixture
+def warehouse(home: Path) -> Generator[Warehouse]:
+    with opened(home) as found:
+        yield found
+
+
+def charged_as_billed(warehouse: Warehouse, marketplace: str = US) -> list[Line]:
+    """The lines of a settlement that charges a seller's items what they were billed."""
+    rows = warehouse.rows(
+        """
+        select unit.*, cast(unit.quantity as decimal(10, 0)) * fee * (1 - discount) as charge, country.domain
+        from core.units as unit
+        join billing.fee_lines as line using (period, marketplace_id, seller_id, terms_id)
+        join core.marketplaces as country using (marketplace_id)
+        where outcome = 'chargeable' and line.kind = 'charge' and period = ? and marketplace_id = ? and seller_id = ?
+        order by order_id, order_item_id""",
+        [MONTH, marketplace, SELLER],
+    )
+    return [
+        {
+            "transaction-type": "Order",
+            "order-id": row["order_id"],
+            "order-item-code": row["order_item_id"],
+            "sku": row["sku"],
+            "marketplace-name": row["domain"].title(),
+            "amount-type": "ItemFees",
+            "amount-description": "CSBAFee",
+            "amount": f"{-row['charge']:.2f}",
+            "posted-date-time": f"{row['shipped_at']:%Y-%m-%dT%H:%M:%S}+00:00",
+        }
+        for row in rows
+    ]
+
+
+def report(header: str, lines: list[Line], currency: str = "USD") -> bytes:
+    """A settlement report, whose first line alone names the currency, and whose lines end with their last value."""
+    columns = header.split()
+    first = {"settlement-id": "77", "currency": currency, "total-amount": "1847.32"}
+    other = {
+        "transaction-type": "Order",
+        "amount-type": "ItemPrice",
+        "amount-description": "Principal",
+        "amount": "9.99",
+    }
+    rows = [first, other, *({"settlement-id": "77"} | line for line in lines)]
+    text = ["\t".join(row.get(name, "") for name in columns).rstrip("\t") for row in rows]
+    return "\n".join(["\t".join(columns), *text, ""]).encode()
+
+
+def compared(warehouse: Warehouse, folder: Path, *contents: bytes) -> Comparison:
+    place = folder / f"seller={SELLER}"
+    place.mkdir()
+    for number, content in enumerate(contents):
+        (place / f"settlement_{number}.txt").write_bytes(content)
+    found = compare(
+        warehouse, [folder], read_sources(DATA / "sources"), read_marketplaces(DATA / "marketplaces.csv"), Limits()
+    )
+    place_of = ("period", "marketplace_id", "seller_id")
+    for total in found.totals:
+        lines = [line for line in found.lines if all(line[name] == total[name] for name in place_of)]
+        assert total["billed"] == sum(line["billed"] for line in lines)
+        assert total["charged"] == sum(line["charged"] for line in lines)
+        (owed,) = warehouse.rows(
+            "select total from billing.statements where period = ? and marketplace_id = ? and seller_id = ?",
+            [total["period"], total["marketplace_id"], total["seller_id"]],
+        ) or [{"total": 0}]
+        assert total["billed"] == owed["total"]
+    return found
+
+
+def reasons(found: Comparison) -> dict[str, Decimal]:
+    """Reason → difference, of the lines that differ."""
+    return {line["because"]: line["difference"] for line in found.lines if line["because"]}
+
+
+def test_what_was_charged_as_it_was_billed_does_not_differ(warehouse: Warehouse, tmp_path: Path) -> None:
+    lines = charged_as_billed(warehouse)
+    found = compared(warehouse, tmp_path, report(V2, lines), report(V2, lines))  # delivered twice
+    assert len(lines) > 50
+    assert not found.differs
+    (total,) = found.totals
+    assert total["charged"] == total["billed"] == sum(-Decimal(line["amount"]) for line in lines)
+
+
+def test_the_first_version_of_the_report_says_the_same(warehouse: Warehouse, tmp_path: Path) -> None:
+    lines = [
+        {name: value for name, value in line.items() if name in V1.split()}
+        | {
+            "item-related-fee-type": "CSBAFee",
+            "item-related-fee-amount": line["amount"].replace(".", ","),
+            "posted-date": line["posted-date-time"].replace("T", " ").replace("+00:00", " UTC"),
+        }
+        for line in charged_as_billed(warehouse)
+    ]
+    assert not compared(warehouse, tmp_path, report(V1, lines)).differs
+
+
+def times(line: Line, factor: str) -> str:
+    return f"{Decimal(line['amount']) * Decimal(factor):.2f}"
+
+
+CHANGES: dict[str, tuple[Callable[[list[Line]], object], str]] = {
+    "twice": (lambda lines: lines.insert(0, dict(lines[0])), "charged 2 times"),
+    "not": (lambda lines: lines.pop(), "billed, not charged in these settlements"),
+    "unknown": (
+        lambda lines: lines[0].update({"order-id": "?"}),
+        "charged, but no such order was shipped as far as we know",
+    ),
+    "amount": (lambda lines: lines[0].update({"amount": "-3.21"}), "another amount"),
+    "back": (
+        lambda lines: lines.append(lines[0] | {"amount": lines[0]["amount"].lstrip("-"), "transaction-type": "Refund"}),
+        "charged and given back",
+    ),
+    "month": (
+        lambda lines: lines.append(
+            {"amount-description": "CSBAFee", "amount": "-7.00", "marketplace-name": "amazon.com"}
+            | {"posted-date-time": "2026-05-31T10:00:00+00:00"}
+        ),
+        "charged without an order",
+    ),
+    "units": (
+        lambda lines: lines[0].update({"amount": f"{Decimal(lines[0]['amount']) * 3:.2f}"}),
+        "charged for 3 units",
+    ),
+    "tier": (lambda lines: lines[0].update({"amount": f"{Decimal(lines[0]['amount']) / 2:.2f}"}), "charged at tier 2"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_a_difference_is_named(warehouse: Warehouse, tmp_path: Path, name: str) -> None:
+    change, reason = CHANGES[name]
+    lines = charged_as_billed(warehouse)
+    change(lines)
+    found = compared(warehouse, tmp_path, report(V2, lines))
+    assert found.differs
+    assert any(each.startswith(reason) for each in reasons(found)), reasons(found)
+
+
+def test_units_that_cost_nothing_and_another_currency(warehouse: Warehouse, tmp_path: Path) -> None:
+    (trial,) = warehouse.rows(
+        "select * from core.units where outcome = 'trial' and marketplace_id = ? and period = ? limit 1", [US, MONTH]
+    )
+    line = {"order-id": trial["order_id"], "order-item-code": trial["order_item_id"], "amount": "-0.40"}
+    line |= {"amount-description": "CSBAFee", "marketplace-name": "amazon.com"}
+    line |= {"posted-date-time": "2026-05-20T10:00:00+00:00"}
+    place = tmp_path / f"seller={trial['seller_id']}"
+    place.mkdir()
+    (place / "of_trial.txt").write_bytes(report(V2, [line]))
+    other = compared(warehouse, tmp_path, report(V2, charged_as_billed(warehouse), currency="EUR"))
+    assert {"charged in another currency than USD", "charged, but its units are trial"} <= set(reasons(other))
+
+
+def test_rounding_is_told_and_is_no_difference_of_an_item(warehouse: Warehouse, tmp_path: Path) -> None:
+    lines = charged_as_billed(warehouse, JP)
+    found = compared(warehouse, tmp_path, report(V2, lines, currency="JPY"))
+    assert set(reasons(found)) <= {"rounded once a month, not for each unit"}
+
+
+def test_what_cannot_be_compared_is_named(warehouse: Warehouse, tmp_path: Path) -> None:
+    line = charged_as_billed(warehouse)[0]
+    found = compared(warehouse, tmp_path, report(V2, [line, line | {"amount": "much"}]))
+    assert found.differs
+    ((path, row, why),) = found.refused
+    assert (path.name, row) == ("settlement_0.txt", 4)
+    assert why.startswith("amount: ")
+    for content, reason in ((report(V2, []), "has a line of the fee"), (b"a,b\n1,2\n", "is no settlement report")):
+        (tmp_path / f"seller={SELLER}" / "settlement_0.txt").write_bytes(content)
+        with pytest.raises(CompareError, match=reason):
+            compare(warehouse, [tmp_path], read_sources(DATA / "sources"), {}, Limits())
+
+
+def test_the_command_prints_writes_and_says_whether_they_differ(home: Path, tmp_path: Path, monkeypatch) -> None:
+    monkeypatch.setenv("CSBA_HOME", str(home))
+    with opened(home) as warehouse:
+        before = warehouse.rows("select count(*) as files from audit.files")
+        lines = charged_as_billed(warehouse)
+    path = tmp_path / f"settlement_seller={SELLER}.txt"
+    path.write_bytes(report(V2, lines))
+    same = CliRunner().invoke(cli, ["compare", str(path)])
+    assert (same.exit_code, "What was charged is what was billed" in same.output) == (0, True)
+    path.write_bytes(report(V2, lines[1:]))
+    other = CliRunner().invoke(cli, ["compare", str(path), "--out", str(tmp_path / "lines.csv")])
+    assert (other.exit_code, "billed, not charged" in other.output) == (1, True)
+    written = list(csv.DictReader(io.StringIO((tmp_path / "lines.csv").read_text())))
+    assert len(written) == len({(line["order-id"], line["order-item-code"]) for line in lines})
+    told = json.loads(CliRunner().invoke(cli, ["compare", str(path), "--json"]).output)
+    assert (told["differs"], len(told["lines"])) == (True, len(written))
+    assert CliRunner().invoke(cli, ["compare", str(DATA / "sample")]).exit_code == 2
+    with opened(home) as warehouse:
+        assert warehouse.rows("select count(*) as files from audit.files") == before, "nothing is kept"
+    monkeypatch.setenv("CSBA_HOME", str(tmp_path / "nothing"))
+    assert CliRunner().invoke(cli, ["compare", str(path)]).exit_code != 0
+
+
+def test_no_line_at_all_is_an_empty_table() -> None:
+    out = io.StringIO()
+    write_lines(Comparison([], [], []), out)
+    assert out.getvalue() == "period\n"
+
+
+@pytest.mark.skipif(not FORMATS.is_dir(), reason="the samples of formats are not there")
+def test_settlements_as_they_are_found_have_no_line_of_the_fee(warehouse: Warehouse, tmp_path: Path) -> None:
+    place = tmp_path / f"seller={SELLER}"
+    place.mkdir()
+    for path in FORMATS.glob("settlement_v*.tsv"):
+        (place / path.name).write_bytes(path.read_bytes())
+    assert len(list(place.iterdir())) == 3
+    report = load_paths(warehouse, [place])
+    assert report.refusals == []
+    assert [(done.rows_read, done.rows_skipped) for done in report.loads] == [(2, 2), (4, 4), (6, 6)]
+
+
+def test_feedback_of_one_or_two_stars_is_a_defect(warehouse: Warehouse, tmp_path: Path) -> None:
+    place = tmp_path / f"marketplace={US}"
+    place.mkdir()
+    rows = [
+        "10/20/23\t1\tToo late\t\tO-1\tx@y.example",
+        "10/21/23\t3\t\t\tO-2",
+        "10/22/23\tgood\t\t\tO-3",
+        "2023-10-23\t2\t\t\tO-4",
+    ]
+    text = "\n".join(["Date\tRating\tComments\tYour Response\tOrder ID\tRater Email", *rows])
+    (place / "feedback.txt").write_text(text)
+    (done,) = load_paths(warehouse, [place]).loads
+    assert (done.rows_loaded, done.rows_skipped, done.rows_quarantined) == (2, 1, 1)
+    found = warehouse.rows("select order_id, type, occurred_at from raw.defects order by 1")
+    assert [tuple(row.values()) for row in found] == [
+        ("O-1", "negative_feedback", datetime(2023, 10, 20, 7)),
+        ("O-4", "negative_feedback", datetime(2023, 10, 23, 7)),
+    ]
+    assert "Too late" not in str(warehouse.rows("from raw.defects"))
