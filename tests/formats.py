@@ -29,9 +29,8 @@ def document() -> str:
     lines = ["| format | rows become | needs columns | must be told |", "|---|---|---|---|"]
     for source in sources:
         needs = str(len(source.columns)) if source.columns else "known by its name"
-        lines.append(
-            f"| [{source.name}](#{source.name}) | {source.dataset.name} | {needs} | {', '.join(source.facts)} |"
-        )
+        cells = f"[{source.name}](#{source.name})", source.dataset.name, needs, ", ".join(source.facts)
+        lines.append(f"| {' | '.join(cells)} |")
     return "\n".join([HEAD, *lines, "", *(_section(source, tested.get(source.name, [])) for source in sources)])
 
 
