@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint prove bench dagster lock sample
+.PHONY: demo test lint prove bench dagster lock sample formats
 
 demo: $(READY)  ## bill the sample, and say where the statements lie
 	@$(BIN)/csba demo
@@ -37,6 +37,9 @@ dagster: $(READY)  ## Dagster's page, on CSBA_HOME
 sample: $(READY)  ## make data/sample anew
 	@rm -rf data/sample
 	@$(BIN)/csba generate --out data/sample
+
+formats: $(READY)  ## make docs/formats.md anew, from the sources and the real files at hand
+	@$(BIN)/python tests/formats.py docs/formats.md
 
 lock: $(READY)  ## after a change of pyproject.toml
 	@$(UV) pip compile -q pyproject.toml --group dev --extra archive $(LOCKED) -o requirements.lock

@@ -50,6 +50,7 @@ OWN_NAMES = {"rowid", "as_came"}
 NEAR_VALUES = re.compile(r"""["“(]|(?<!\w)'""")
 """What comes before a value in a message, which may be personal."""
 NOT_IN_NAMES = re.compile(r"[\W_]+")
+LINE_END = re.compile(r"\r\n|\n|\r")
 
 
 class FileRefusedError(Exception):
@@ -319,10 +320,15 @@ def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limit
     with open_text(path, compression) as file:
         start = file.read(limits.longest_line)
     text = codecs.getincrementaldecoder("utf-8-sig")().decode(start)
+    ends = list(islice(LINE_END.finditer(text), dialect.header))
+    above = ends[: dialect.header - 1]
+    if above and len({end[0] for end in ends}) > 1:
+        # The engine, which has to pass over those lines, would pass over the others as well, and say nothing.
+        raise UnreadableError("its lines above the header end in different ways (LF, CRLF, CR)")
     quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
-    lines = io.StringIO(text, newline="")
+    lines = io.StringIO(text[above[-1].end() :] if above else text, newline="")
     records = csv.reader(lines, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting)
-    return next(islice(records, dialect.header - 1, None), [])
+    return next(records, [])
 
 
 def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> frozenset[str]:

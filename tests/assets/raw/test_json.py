@@ -289,9 +289,9 @@ def test_tickets_of_a_help_desk(home):
     solved = ticket | {"id": 2, "status": "solved", "via": {"channel": "voice"}}
     deleted = ticket | {"id": 3, "status": "deleted", "custom_fields": []}
     page["tickets"] += [solved, deleted]
-    told = f'seller = "S-1"\nmarketplace = "{US}"\norder_field = "27642"\n'
+    told = f'seller = "S-1"\nmarketplace = "{US}"\norderfield = "27642"\n'
     path = home.file("page.json", json.dumps(page).encode())
-    assert "it does not say its order_field" in home.load(path).refusals[0].reason
+    assert "it does not say its orderfield" in home.load(path).refusals[0].reason
     home.file("page.json.toml", told.encode())
     home.load(path)
     at, updated = datetime(2009, 7, 20, 22, 55, 29), datetime(2011, 5, 5, 10, 38, 52)

@@ -193,6 +193,16 @@ def test_a_file_that_tells_nothing_right_is_refused(tmp_path: Path, text):
         facts_of(tmp_path / "x.txt")
 
 
+@pytest.mark.parametrize("above", [b"a\nb\n", b"a\rb\n", b"a\r\nb\r", b"a\r\nb\r\n", b'"a\nb"\n'])
+@pytest.mark.parametrize("end", [b"\n", b"\r\n", b"\r"])
+def test_no_row_is_lost_whatever_ends_the_lines_above_a_header(home, above, end):
+    names = FEED.split()
+    row = dict.fromkeys(names, "1") | {"ship-date": "2026-03-01"}
+    rows = [names, [row[name] for name in names], [(row | {"order-id": "2"})[name] for name in names]]
+    content = above + b"".join("\t".join(values).encode() + end for values in rows)
+    assert home.load_file("1.txt", content, marketplaces=MARKETPLACES).loads[0].rows_loaded == 2
+
+
 def test_a_file_beside_is_no_file_to_load_and_is_taken_at_its_word(home):
     home.file("landing/report.txt.toml", f'seller = "it\'s"\nmarketplace = "{US}"'.encode())
     home.file("landing/report.txt", report(ORDER_REPORT, order()))
