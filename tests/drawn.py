@@ -73,6 +73,9 @@ def instants(draw: st.DrawFn) -> str:
 OF_TYPES = {
     "TIMESTAMP": instants(),
     "BIGINT": st.integers(1, 9).map(str) | st.sampled_from(["1.0", "2.", "+3", "1000000000", "1000000001", "4 "]),
+    "DECIMAL(18,4)": st.sampled_from(
+        ["0", "-0.40", "+12.5 ", "1.00000", "12345678901234.5678", "1.23456", "1.", "1,5"]
+    ),
     "BOOLEAN": st.sampled_from(["true", "false", "True", "t", "NO", "y", "0", "1", "F "]),
     "VARCHAR": texts,
 }
@@ -180,7 +183,7 @@ def damaged(kind: str, style: Style, columns: int) -> str | bytes:
 def canonical_cases(draw: st.DrawFn) -> Case:
     """Files in a dataset's own columns, some with lines at fault."""
     dataset = draw(st.sampled_from(sorted(DATASETS)))
-    style = draw(styles([kind for kind in FORMATS if kind in (*DELIMITED, "jsonl", "parquet")]))
+    style = draw(styles([kind for kind in FORMATS if kind in (*DELIMITED, "json", "jsonl", "parquet")]))
     rows = draw(rows_of(GOOD[dataset]))
     columns = draw(st.permutations([*DATASETS[dataset].columns, *draw(st.sampled_from([[], [], ["further"]]))]))
     absent = draw(st.sets(st.sampled_from([c for c in columns if c not in DATASETS[dataset].required] or ["none"])))

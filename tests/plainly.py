@@ -9,6 +9,7 @@ import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from decimal import Decimal
 from typing import Any
 
 from assets.raw.contracts import DATASETS, EARLIEST, LATEST, Dataset
@@ -18,6 +19,9 @@ INSTANT = re.compile(
     re.ASCII,
 )
 WHOLE = re.compile(r"[+-]?\d{1,18}(?:\.0*)?", re.ASCII)
+MONEY = re.compile(r"[+-]?\d{1,14}(?:\.\d{1,4}0*)?", re.ASCII)
+DAMAGED = re.compile(r"(?:.*:)?\d(?:[.,]\d+)?[Ee]\+\d{2,3}|#+|#[A-Z0-9/]+[!?]?|=.*", re.ASCII | re.DOTALL)
+"""Ids as a spreadsheet leaves them."""
 TRUE, FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 LONGEST = 100_000
 
@@ -54,6 +58,9 @@ def value_of(kind: str, text: str) -> Any:
     if kind == "BIGINT":
         plain = text.strip(" ")
         return int(plain.partition(".")[0]) if WHOLE.fullmatch(plain) else None
+    if kind == "DECIMAL(18,4)":
+        plain = text.strip(" ")
+        return Decimal(plain) if MONEY.fullmatch(plain) else None
     if kind == "BOOLEAN":
         plain = text.strip(" ").lower()
         return True if plain in TRUE else False if plain in FALSE else None
@@ -81,7 +88,9 @@ def _is_allowed(dataset: Dataset, name: str, value: Any, marketplaces: Iterable[
     if isinstance(value, datetime):
         return EARLIEST <= value <= LATEST
     if name == "quantity":
-        return 1 <= value <= 1_000_000_000
+        return (dataset.name != "settlement_lines") <= value <= 1_000_000_000
+    if (dataset.schema.columns[name].metadata or {}).get("is_id") and DAMAGED.fullmatch(value):
+        return False
     if name == "marketplace_id":
         return value in marketplaces
     for check in dataset.schema.columns[name].checks:
@@ -94,15 +103,17 @@ def _is_allowed(dataset: Dataset, name: str, value: Any, marketplaces: Iterable[
 
 
 def becomes(
-    dataset: str, rows: Sequence[Mapping[str, str | None] | None], marketplaces: Iterable[str]
+    dataset: str, rows: Sequence[Mapping[str, str | None] | None], marketplaces: Iterable[str], *, is_delimited: bool
 ) -> tuple[dict[int, tuple[Any, ...]], list[int], list[int]]:
     """What becomes of the rows of a first file: loaded, by number; and the numbers of duplicates and of bad ones.
 
-    None stands for a line at fault.
+    None stands for a line at fault. Of delimited text a row without any value is skipped.
     """
     loaded: dict[int, tuple[Any, ...]] = {}
     duplicates, bad = [], []
     for number, row in enumerate(rows, start=1):
+        if is_delimited and row is not None and not any(row.values()):
+            continue
         values = row_of(DATASETS[dataset], row, marketplaces) if row is not None else None
         if values is None:
             bad.append(number)

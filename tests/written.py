@@ -67,6 +67,10 @@ def written(style: Style, columns: Sequence[str], rows: Sequence[Record]) -> byt
         return _parquet(style, columns, rows)
     if style.kind == "jsonl":
         content = b"".join(_json_line(style, columns, row) + b"\n" for row in rows)
+    elif style.kind == "json":
+        between = b"," if style.is_quoted else b"\n"
+        content = between.join(_json_line(style, columns, row) for row in rows)
+        content = b"[" + content + b"]" if style.is_quoted else content
     else:
         content = _delimited(style, columns, rows)
     return packed(content, style.compression)

@@ -2,6 +2,7 @@
 -- Amazon, CSBAFee. Only its first line names the currency. An amount may have a comma before two decimals.
 -- dataset: settlement_lines
 -- columns: settlement_id, transaction_type, item_related_fee_type, item_related_fee_amount, order_fee_type, order_fee_amount, posted_date
+-- optional: currency, order_id, order_item_code, sku, quantity_purchased, marketplace_name, shipment_fee_type, shipment_fee_amount, other_fee_reason_description, other_fee_amount
 -- facts: seller
 -- read: delimiter=tab quote= ragged=yes
 -- times: %Y-%m-%d %H:%M:%S %Z

@@ -2,6 +2,7 @@
 -- Amazon, CSBAFee. A line may end before its last columns. An amount may have a comma before two decimals.
 -- dataset: settlement_lines
 -- columns: settlement_id, transaction_type, amount_type, amount_description, amount, posted_date, posted_date_time
+-- optional: currency, order_id, order_item_code, sku, quantity_purchased, marketplace_name
 -- facts: seller
 -- read: delimiter=tab quote= ragged=yes
 -- times: %Y-%m-%d %H:%M:%S %Z

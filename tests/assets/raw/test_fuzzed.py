@@ -25,7 +25,7 @@ from drawn import BRAZIL, US, Case, Mutant, canonical_cases, cases_of_sources, m
 from hypothesis import HealthCheck, Phase, given, seed, settings
 from hypothesis import strategies as st
 from plainly import becomes, records_of
-from written import Record, in_an_encoding_that_is_found, written
+from written import DELIMITED, Record, in_an_encoding_that_is_found, written
 
 from assets.raw.contracts import DATASETS
 from assets.raw.reading import DIALECTS
@@ -111,7 +111,8 @@ def canonical_files_say_what_was_written(laboratory: Laboratory, case: Case) -> 
         return load_again(home, home.folder / name, report)
     assert not report.refusals, report.refusals
     rows = [record if isinstance(record, dict) else None for record in case.records]
-    loaded, duplicates, bad = becomes(case.dataset, rows, (US, BRAZIL))
+    is_delimited = case.style.kind in DELIMITED
+    loaded, duplicates, bad = becomes(case.dataset, rows, (US, BRAZIL), is_delimited=is_delimited)
     found, refused = what_is_there(home, case.dataset)
     assert found == loaded
     assert [number for number, *_ in refused] == bad
@@ -165,7 +166,7 @@ def mutants_are_refused_or_accounted_for(laboratory: Laboratory, mutant: Mutant)
     if dataset and dialect and [load.source for load in report.loads] == ["canonical"] and not report.loads[0].encoding:
         rows = records_of(mutant.content, dialect.delimiter, dialect.quote)
         if rows and all(set(DATASETS[dataset].required) <= set(row) for row in rows):
-            loaded, _, bad = becomes(dataset, rows, (US, BRAZIL))
+            loaded, _, bad = becomes(dataset, rows, (US, BRAZIL), is_delimited=True)
             found, refused = what_is_there(home, dataset)
             assert (found, [number for number, *_ in refused]) == (loaded, bad)
 
