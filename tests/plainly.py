@@ -89,10 +89,8 @@ def _is_allowed(dataset: Dataset, name: str, value: Any, marketplaces: Iterable[
         return EARLIEST <= value <= LATEST
     if name == "quantity":
         return (dataset.name != "settlement_lines") <= value <= 1_000_000_000
-    if (dataset.schema.columns[name].metadata or {}).get("is_id") and DAMAGED.fullmatch(value):
-        return False
-    if name == "marketplace_id":
-        return value in marketplaces
+    if name == "marketplace_id" or name in dataset.ids:
+        return value in marketplaces if name == "marketplace_id" else not DAMAGED.fullmatch(value)
     for check in dataset.schema.columns[name].checks:
         said = check.statistics or {}
         if "allowed_values" in said and value not in said["allowed_values"]:

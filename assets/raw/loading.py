@@ -21,7 +21,7 @@ from pathlib import Path
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.facts import beside
-from assets.raw.reading import LIMITS, FileRefusedError, sha256
+from assets.raw.reading import LIMITS, SUFFIXES, FileRefusedError, first_keys, sha256
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
 from assets.settings import Limits
@@ -175,6 +175,8 @@ def _load_file(this: _Load, path: Path, folder: Path | None, report: LoadReport)
         raise FileRefusedError("its name has characters that cannot be shown; rename it")
     readers = this.sources.of(path)
     if not readers:
+        if SUFFIXES.search(path.name):
+            first_keys(path, limits=this.limits)  # JSON that cannot be read is refused for that
         raise FileRefusedError(f"its name is not known; known are {this.sources.known_names()}")
     for source in readers:
         attempt = _Attempt(this, path, folder, source)

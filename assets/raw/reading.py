@@ -399,11 +399,19 @@ def _document(path: Path, compression: str | None, size: int, limits: Limits) ->
 
 
 def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> list[frozenset[str]]:
-    """The keys of each of the first records of JSON that are objects; none of any other file."""
+    """The keys of each of the first records of JSON that are objects; none of any other file, or of what is no JSON."""
+    try:
+        return first_keys(path, records, limits)
+    except (FileRefusedError, OSError):
+        return []
+
+
+def first_keys(path: Path, records: tuple[str, ...] = (), limits: Limits = LIMITS) -> list[frozenset[str]]:
+    """As `keys_of`, but raises `FileRefusedError` where JSON cannot be read."""
     kind, compression = _kind_of(path)
     if kind not in JSON or not path.is_file():
         return []
-    try:
+    with refused_if_unreadable():
         if kind == "json":
             values = _document(path, compression, limits.largest_document, limits)
         else:
@@ -412,8 +420,6 @@ def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> li
             found = json_text.records(values, Shape(records), limits)
             query = f"select json_keys(json) from ({found}) where json_type(json) = 'OBJECT' limit {RECORDS_LOOKED_AT}"
             return [frozenset(keys) for (keys,) in con.execute(query).fetchall()]
-    except (FileRefusedError, duckdb.Error, OSError, pa.ArrowException):
-        return []
 
 
 def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str:

@@ -117,6 +117,7 @@ def test_json_is_known_by_its_keys_wherever_its_records_lie(home, name):
     ]
     assert [row[:2] for row in home.quarantine()] == [(5, "shipment_id")]
     assert "its name is not known" in home.refusal("other.json", b'{"id": 1}', sources=sources)
+    assert home.refusal("cut.json", b'{"found": {"parcels": [{"id": 1', sources=sources).startswith("it is not JSON")
     assert "its name is not known" in home.refusal("other.csv", b"id,order\n1,2\n", sources=sources)
 
 
