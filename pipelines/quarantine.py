@@ -7,10 +7,11 @@ Does not belong here: what makes a row a bad one.
 
 import csv
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, TextIO
 
+from assets.raw.contracts import DATASETS
 from assets.raw.facts import beside, facts_of
 from assets.raw.reading import DIALECTS, JSON, SUFFIXES, Dialect
 from assets.raw.sources import Sources
@@ -52,7 +53,8 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
     told of it beside it: so it can be loaded when it is mended. Only its owner may read it. Raises `FileExistsError`.
     """
     files = warehouse.rows(
-        f"select distinct file.file_id, file.path, file.source {_CHOSEN} order by all", {"names": list(names)}
+        f"select distinct file.file_id, file.path, file.source, file.dataset {_CHOSEN} order by all",
+        {"names": list(names)},
     )
     written = []
     for file in files:
@@ -68,8 +70,10 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
             if kind in JSON:
                 out.writelines(_json_lines(warehouse, file["file_id"]))
             else:
-                own = source.dialect if source else None
-                _write_table(warehouse, file["file_id"], out, own or DIALECTS.get(kind, DIALECTS["csv"]))
+                dialect = (source and source.dialect) or DIALECTS.get(kind, DIALECTS["csv"])
+                # A line at fault does not tell them.
+                needed = sorted(source.columns) if source else DATASETS[file["dataset"]].required
+                _write_table(warehouse, file["file_id"], out, dialect, needed)
         if source is not None and source.facts:
             told = "".join(f"{name} = {json.dumps(value)}\n" for name, value in facts_of(came).items())
             beside(to).write_text(told, encoding="utf-8")
@@ -77,10 +81,10 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
     return written
 
 
-def _write_table(warehouse: Warehouse, file_id: int, out: TextIO, dialect: Dialect) -> None:
-    """Delimited text, with the columns of the file after number and reason."""
+def _write_table(warehouse: Warehouse, file_id: int, out: TextIO, dialect: Dialect, needed: Iterable[str]) -> None:
+    """Delimited text, with the columns of the file and those that are needed after number and reason."""
     columns = dict.fromkeys(name for _, _, came in _rows(warehouse, file_id) for name in _values(came))
-    others = [name for name in columns if name not in (ROW, BECAUSE)]
+    others = [name for name in (columns | dict.fromkeys(needed)) if name not in (ROW, BECAUSE)]
     quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
     writer = csv.writer(
         out, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, lineterminator="\n"

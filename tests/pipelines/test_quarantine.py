@@ -112,6 +112,22 @@ def test_a_report_is_written_as_its_source_reads_it_and_with_what_was_told(tmp_p
         assert found.fetchall() == [("O1", "A1", 'S "1"', 5), ("O2", "A1", "S2", 1)]
 
 
+def test_lines_at_fault_alone_are_written_below_the_columns_that_are_needed(tmp_path: Path) -> None:
+    report = tmp_path / "seller=A1" / "1.txt"
+    report.parent.mkdir()
+    columns = sorted(next(s for s in read_sources(DATA / "sources").mapped if s.name == "amazon_all_orders").columns)
+    report.write_text("".join("\t".join(line) + "\n" for line in [columns, ["few"], ["1"] * len(columns)]))
+    (tmp_path / "shipments.csv").write_text("\n".join([",".join(COLUMNS), parcel(1), "few", ""]))
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [report, tmp_path / "shipments.csv"])
+        written = export(warehouse, tmp_path / "bad", read_sources(DATA / "sources"), ["shipments", "1.txt"])
+        assert set(columns) <= set(written[0].read_text().splitlines()[0].split("\t"))
+        assert set(DATASETS["shipments"].required) <= set(written[1].read_text().splitlines()[0].split(","))
+        again = load_paths(warehouse, written)
+        assert again.refusals == []
+        assert [load.rows_quarantined for load in again.loads] == [2, 1]
+
+
 def test_json_is_written_as_it_came(tmp_path: Path) -> None:
     deep = "[" * 20_000 + "]" * 20_000
     lines = ['{"shipment_id": 1.50, "x": {"a": true}}', '{"sku": ' + deep + "}", "[1]", "{}"]
