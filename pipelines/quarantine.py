@@ -70,7 +70,8 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
             if kind in JSON:
                 out.writelines(_json_lines(warehouse, file["file_id"]))
             else:
-                dialect = (source and source.dialect) or DIALECTS.get(kind, DIALECTS["csv"])
+                own = source.dialect if source else None
+                dialect = own or DIALECTS.get(kind, DIALECTS["csv"])
                 # A line at fault does not tell them.
                 needed = sorted(source.columns) if source else DATASETS[file["dataset"]].required
                 _write_table(warehouse, file["file_id"], out, dialect, needed)
