@@ -11,6 +11,8 @@ from collections.abc import Sequence
 
 from assets.raw.typing_sql import MONEY
 
+LONGEST_SHOWN = 12
+"""Bytes of a number that a spreadsheet has shortened, or of its errors."""
 SHORTENED = "an id that no spreadsheet has shortened"
 ROUNDED = "an id of which no spreadsheet has kept fifteen digits only"
 ROWS_LOOKED_AT = 1000
@@ -29,13 +31,15 @@ _REWRITTEN = (
 )
 
 
-def is_suspect(column: str, *, is_rounded: bool = False) -> str:
+def is_suspect(column: str, *, is_made: bool = False, is_rounded: bool = False) -> str:
     """Whether a text column may hold a damaged id: asked of every row, and so as cheap as can be.
 
+    `is_made` says that a source may have put ids together; else most are too long for what a spreadsheet shows.
     `is_rounded` says that ids of the column have lost all but fifteen digits.
     """
-    suspect = f"contains({column}, '+') or ({column} >= '=' and {column} < '>') or ({column} >= '#' and {column} < '$')"
-    return f"({suspect} or {_has_lost_digits(column)})" if is_rounded else f"({suspect})"
+    shown = f"(contains({column}, '+') or ({column} >= '#' and {column} < '$') or ({column} >= '=' and {column} < '>'))"
+    suspect = shown if is_made else f"(strlen({column}) <= {LONGEST_SHOWN} and {shown})"
+    return f"({suspect} or {_has_lost_digits(column)})" if is_rounded else suspect
 
 
 def damage_of_id(text: str, *, is_rounded: bool = False) -> str:

@@ -259,11 +259,21 @@ class Staging:
         constant = _text(self.source.zone) if self.source.zone else None
         zone = f"coalesce({came['time_zone']}, {constant or 'null'})" if "time_zone" in own else constant
         self.writing = replace(self.writing, zone=zone, zones=self.zones)
-        values = ", ".join(
-            f"{typed(came[name], kind, self.writing, self.limits.longest_value)} as {name}"
+        # What the contract compares with a list is a text of that list, or refused: it needs no reading.
+        listed = [
+            name
+            for name, column in self.schema.columns.items()
+            if not column.nullable and any(check.name == "isin" for check in column.checks)
+        ]
+        read = {
+            name: came[name] if name in listed else typed(came[name], kind, self.writing, self.limits.longest_value)
             for name, kind in columns.items()
+        }
+        values = ", ".join(f"{value} as {name}" for name, value in read.items())
+        is_made = self.source.select is not None
+        suspect = " or ".join(
+            is_suspect(name, is_made=is_made, is_rounded=name in self.rounded) for name in self.dataset.ids
         )
-        suspect = " or ".join(is_suspect(name, is_rounded=name in self.rounded) for name in self.dataset.ids)
         readable = " and ".join(
             f"case when {name} is null then {is_blank(came[name])} else true end"
             for name in columns

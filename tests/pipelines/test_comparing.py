@@ -166,7 +166,12 @@ CHANGES: dict[str, tuple[Callable[[list[Line]], object], str]] = {
     ),
     "month": (
         lambda lines: lines.append(
-            {"amount-description": "CSBAFee", "amount": "-7.00", "marketplace-name": "amazon.com"}
+            {
+                "transaction-type": "Fee",
+                "amount-description": "CSBAFee",
+                "amount": "-7.00",
+                "marketplace-name": "amazon.com",
+            }
             | {"posted-date-time": "2026-05-31T10:00:00+00:00"}
         ),
         "charged without an order",
@@ -194,7 +199,7 @@ def test_units_that_cost_nothing_and_another_currency(warehouse: Warehouse, tmp_
         "select * from core.units where outcome = 'trial' and marketplace_id = ? and period = ? limit 1", [US, MONTH]
     )
     line = {"order-id": trial["order_id"], "order-item-code": trial["order_item_id"], "amount": "-0.40"}
-    line |= {"amount-description": "CSBAFee", "marketplace-name": "amazon.com"}
+    line |= {"transaction-type": "Order", "amount-description": "CSBAFee", "marketplace-name": "amazon.com"}
     line |= {"posted-date-time": "2026-05-20T10:00:00+00:00"}
     place = tmp_path / f"seller={trial['seller_id']}"
     place.mkdir()

@@ -236,6 +236,10 @@ AS_THEY_COME = {
     "fulfillment_feed_jp_3header_9col.utf8.tsv": ("amazon_shipping_confirmation_jp", 0, 0),
     "mfn_returns_by_return_date_32col_real_row_redacted.tsv": ("amazon_mfn_returns", 1, 0),
     "fba_customer_returns_13col_header.tsv": ("amazon_fba_customer_returns", 0, 0),
+    "settlement_v1_flat_file_36col_real_rows.tsv": ("amazon_settlement_v1", 0, 0),
+    "settlement_v1_flat_file_36col_airbyte_UTC_suffix.tsv": ("amazon_settlement_v1", 0, 0),
+    "settlement_v2_flat_file_v2_24col_illustrative_RAGGED.tsv": ("amazon_settlement_v2", 0, 0),
+    "seller_feedback_6col_header.tsv": ("amazon_seller_feedback", 0, 1),
 }
 
 
