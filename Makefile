@@ -23,7 +23,7 @@ lint: $(READY)  ## style, types, layers
 	@$(BIN)/ty check --error-on-warning
 	@$(BIN)/lint-imports
 
-prove: $(READY)  ## the full proofs, hundreds of worlds and kills; writes docs/proofs.md
+prove: $(READY)  ## the full proofs, hundreds of worlds and kills, an hour of drawn files; writes docs/proofs.md, hostile.md, fuzzed.md
 	@$(BIN)/python -m pytest -n auto -m prove --proofs docs/proofs.md
 
 bench: $(READY) $(PEERS)  ## what is measured, against what: bench/README.md

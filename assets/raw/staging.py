@@ -355,7 +355,7 @@ class Staging:
             select row_number, unreadable, case unreadable {reasons} end
             from doubtful where refused is null and skipped is null and unreadable is not null
             {damaged}""")
-        columns = ", ".join(self.dataset.columns)
+        columns = ", ".join(_within_python(name, kind) for name, kind in self.dataset.columns.items())
         for start in range(0, self.number("select count(*) from doubtful"), ROWS_PER_CHUNK):
             chunk = self.con.sql(f"""
                 select row_number, {columns} from doubtful
@@ -447,6 +447,14 @@ class Staging:
     def number(self, query: str) -> int:
         """What a query counts."""
         return self.con.execute(query).fetchall()[0][0]
+
+
+def _within_python(name: str, kind: str) -> str:
+    """A column, its instants no earlier or later than Python can tell: it shall say that they are out of bounds."""
+    if kind != "TIMESTAMP":
+        return name
+    first, last = "timestamp '0001-01-01'", "timestamp '9999-12-31'"
+    return f"case when {name} < {first} then {first} when {name} > {last} then {last} else {name} end as {name}"
 
 
 def _as_json(values: Mapping[str, str]) -> str:

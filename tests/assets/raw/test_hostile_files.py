@@ -43,6 +43,8 @@ class Way:
     suffix: str
     is_headed: bool
     """Below a header that fits, and the lines that stand above one."""
+    each: int = 1
+    """Of the hostile files each so many'th comes in this way."""
 
     @property
     def is_canonical(self) -> bool:
@@ -53,10 +55,10 @@ class Way:
         dialect = self.source.dialect or DIALECTS[self.suffix.split(".")[1]]
         return dialect.delimiter
 
-    def takes(self, file: Path) -> bool:
+    def takes(self, number: int, file: Path) -> bool:
         """Whether the file comes in this way: under the suffix of a compression only what is compressed."""
         compression = SUFFIXES.search(self.suffix)["compression"]
-        return compression is None or file.name.endswith(compression)
+        return number % self.each == 0 and (compression is None or file.name.endswith(compression))
 
     def lay(self, file: Path, number: int, folder: Path) -> Path:
         """Put the file into a folder, as it shall come in."""
@@ -94,7 +96,9 @@ def ways_of(source: Source) -> Iterator[Way]:
     # A source says itself how its text is delimited.
     for kind in [*(delimited if source.name == CANONICAL else delimited[:1]), *others]:
         for compression in COMPRESSIONS:
-            yield Way(source, f".{kind}{compression or ''}", is_headed=False)
+            # What is no delimited text is much the same for all sources.
+            each = 1 if source.name == CANONICAL or kind in DIALECTS else 8
+            yield Way(source, f".{kind}{compression or ''}", is_headed=False, each=each)
         if kind in DIALECTS and (source.name == CANONICAL or source.columns):
             yield Way(source, f".{kind}", is_headed=True)
 
@@ -108,7 +112,7 @@ def come_in(way: Way, files: Sequence[tuple[int, Path]], watched: Watched, folde
     folder.mkdir(parents=True)
     outcomes = []
     for number, file in files:
-        if not way.takes(file):
+        if not way.takes(number, file):
             continue
         path = way.lay(file, number, folder)
         outcome = watched.load(path, None if way.is_canonical else way.source.name)
@@ -126,7 +130,7 @@ def come_in(way: Way, files: Sequence[tuple[int, Path]], watched: Watched, folde
 def hold(watched: Watched) -> None:
     """No file hung or ended the process, and none took too much memory."""
     assert (watched.hung, watched.ended) == ([], [])
-    assert watched.outcomes[-1].peak < MOST_MEMORY
+    assert max((each.peak for each in watched.outcomes), default=0) < MOST_MEMORY
 
 
 def test_some_hostile_files_by_some_way(raw, tmp_path):
@@ -143,24 +147,25 @@ def test_some_hostile_files_by_some_way(raw, tmp_path):
     "source", [*SOURCES.canonical, *SOURCES.mapped], ids=lambda source: f"{source.name}-{source.dataset.name}"
 )
 def test_every_hostile_file_by_every_way(raw, tmp_path, in_table, source):
-    outcomes, ways = [], list(ways_of(source))
+    outcomes, ways, start = [], list(ways_of(source)), 0
     for number, way in enumerate(ways):
         folder = tmp_path / str(number)
         folder.mkdir()
         with Watched(folder / "home") as watched:
             outcomes += come_in(way, list(enumerate(FILES)), watched, folder / "landing")
         hold(watched)
+        start = max(start, watched.start)
         with raw.open_home(folder) as home:
             home.check_accounts()
         shutil.rmtree(folder)
-    assert len({way.suffix for way in ways}) >= len(FORMATS) - len(DIALECTS) + 1
-    assert len(outcomes) >= len(FILES) * sum(SUFFIXES.search(way.suffix)["compression"] is None for way in ways)
+    assert len(outcomes) == sum(way.takes(number, file) for way in ways for number, file in enumerate(FILES))
     in_table(
         "hostile",
         {"as": source.dataset.name if source.name == CANONICAL else f"{source.dataset.name}, by {source.name}"}
         | {"ways": len(ways)}
         | columns_in_words(outcomes)
         | {"longest, s": f"{max(each.seconds for each in outcomes):.1f}"}
+        | {"memory before, MB": f"{start / 10**6:.0f}"}
         | {"most memory, MB": f"{max(each.peak for each in outcomes) / 10**6:.0f}"},
     )
 
