@@ -87,10 +87,12 @@ def _write_table(warehouse: Warehouse, file_id: int, out: TextIO, dialect: Diale
     columns = dict.fromkeys(name for _, _, came in _rows(warehouse, file_id) for name in _values(came))
     others = [name for name in (columns | dict.fromkeys(needed)) if name not in (ROW, BECAUSE)]
     quoting = csv.QUOTE_MINIMAL if dialect.quote else csv.QUOTE_NONE
+    # Lines end in CRLF: a value that has either of the two is quoted then, which of LF alone holds for LF alone.
+    end = "\r\n"
     writer = csv.writer(
-        out, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, lineterminator="\n"
+        out, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, lineterminator=end
     )
-    out.write("\n" * (dialect.header - 1))
+    out.write(end * (dialect.header - 1))
     writer.writerow([ROW, BECAUSE, *others])
     for number, because, came in _rows(warehouse, file_id):
         values = _values(came)

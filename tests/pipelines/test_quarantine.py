@@ -4,6 +4,8 @@ import csv
 import stat
 from pathlib import Path
 
+import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from click.testing import CliRunner
 from house import DATA, load_paths, opened, row
@@ -126,6 +128,29 @@ def test_lines_at_fault_alone_are_written_below_the_columns_that_are_needed(tmp_
         again = load_paths(warehouse, written)
         assert again.refusals == []
         assert [load.rows_quarantined for load in again.loads] == [2, 1]
+
+
+def test_a_value_with_the_end_of_a_line_comes_back_in_one_piece(tmp_path: Path) -> None:
+    carriers = ["a\rb", "a\nb", "a\r\nb", "\r", 'a,"b']
+    rows = [
+        row(
+            "shipments",
+            shipment_id=f"P{n}",
+            order_id="O",
+            shipped_at="2026-03-05T12:00:00Z",
+            quantity="none",
+            carrier=c,
+        )
+        for n, c in enumerate(carriers)
+    ]
+    pq.write_table(pa.Table.from_pylist(rows), tmp_path / "shipments.parquet")
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [tmp_path / "shipments.parquet"])
+        (bad,) = export(warehouse, tmp_path / "bad", Sources(()))
+        bad.write_bytes(bad.read_bytes().replace(b",none,", b",3,"))
+        assert load_paths(warehouse, [bad]).loads[0].rows_loaded == len(carriers)
+        found = warehouse.con.execute("select carrier from in_force.shipments order by shipment_id").fetchall()
+        assert [carrier for (carrier,) in found] == ["a\rb", "a\nb", "a\r\nb", None, 'a,"b']
 
 
 def test_json_is_written_as_it_came(tmp_path: Path) -> None:

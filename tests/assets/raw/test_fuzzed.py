@@ -32,6 +32,7 @@ from assets.raw.contracts import DATASETS
 from assets.raw.loading import LoadReport
 from assets.raw.reading import DIALECTS
 from assets.raw.sources import Source
+from pipelines.quarantine import export
 
 MINUTES = float(os.environ.get("CSBA_FUZZ_MINUTES") or 60)
 LONGEST = 120
@@ -130,8 +131,21 @@ def canonical_files_say_what_was_written(laboratory: Laboratory, case: Case) -> 
     assert [number for number, *_ in refused] == bad
     assert report.loads[0].rows_duplicate == len(duplicates)
     load_again(home, home.folder / name, report)
-    come_to_the_same_in_parts(laboratory, case, in_all(home, case.dataset), name)
+    whole = in_all(home, case.dataset)
+    come_back_as_they_were(home, refused)
+    come_to_the_same_in_parts(laboratory, case, whole, name)
     return None
+
+
+def come_back_as_they_were(home, refused: list[tuple[int, str, str]]) -> None:
+    """Refused rows that are exported and loaded as they are, not mended, are refused for the same reasons."""
+    paths = export(home.warehouse, home.folder / "exported", home.sources)
+    report = home.load(*paths)
+    assert (len(paths), report.refusals) == (bool(refused), [])
+    again = home.rows("select row_number, column_name, check_name from audit.quarantine where file_id > 1 order by all")
+    assert [number for number, *_ in again] == list(range(1, len(refused) + 1))
+    same = zip(refused, again, strict=True)
+    assert all(before[1:] == after[1:] for before, after in same if before[1] != "line")
 
 
 def come_to_the_same_in_parts(laboratory: Laboratory, case: Case, whole, name: str) -> None:
