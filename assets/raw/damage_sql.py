@@ -37,8 +37,9 @@ def is_suspect(column: str, *, is_made: bool = False, is_rounded: bool = False) 
     `is_made` says that a source may have put ids together; else most are too long for what a spreadsheet shows.
     `is_rounded` says that ids of the column have lost all but fifteen digits.
     """
-    shown = f"(contains({column}, '+') or ({column} >= '#' and {column} < '$') or ({column} >= '=' and {column} < '>'))"
-    suspect = shown if is_made else f"(strlen({column}) <= {LONGEST_SHOWN} and {shown})"
+    formula = f"({column} >= '=' and {column} < '>')"
+    shown = f"(contains({column}, '+') or ({column} >= '#' and {column} < '$'))"
+    suspect = f"({shown if is_made else f'(strlen({column}) <= {LONGEST_SHOWN} and {shown})'} or {formula})"
     return f"({suspect} or {_has_lost_digits(column)})" if is_rounded else suspect
 
 

@@ -62,6 +62,10 @@ DAMAGES = {
         "an id that no spreadsheet has shortened",
     ),
     "a formula": ({"order_item_id": "=A1&A2"}, "an id, not the formula of a spreadsheet"),
+    "a long formula": (
+        {"order_item_id": '=CONCATENATE(A1;"-";A2)'},
+        "an id, not the formula of a spreadsheet",
+    ),
     "an error": ({"order_id": "#NAME?"}, "an id, not the error of a spreadsheet"),
     "no room": ({"order_item_id": "########"}, "an id, not the error of a spreadsheet"),
     "a time as in the United States": ({"shipped_at": "3/5/2026 12:00"}, "; a spreadsheet seems to have rewritten it"),
