@@ -31,16 +31,18 @@ _REWRITTEN = (
 )
 
 
-def is_suspect(column: str, *, is_made: bool = False, is_rounded: bool = False) -> str:
-    """Whether a text column may hold a damaged id: asked of every row, and so as cheap as can be.
+def seems_whole(column: str, *, is_made: bool = False, is_rounded: bool = False) -> str:
+    """Whether a text column cannot hold a damaged id: asked of every row, and so in as few questions as can be.
 
-    `is_made` says that a source may have put ids together; else most are too long for what a spreadsheet shows.
-    `is_rounded` says that ids of the column have lost all but fifteen digits.
+    `is_made` says that a source may have put ids together; else most are too long for what a spreadsheet shows, or
+    begin with a letter. `is_rounded` says that ids of the column have lost all but fifteen digits.
     """
-    formula = f"({column} >= '=' and {column} < '>')"
-    shown = f"(contains({column}, '+') or ({column} >= '#' and {column} < '$'))"
-    suspect = f"({shown if is_made else f'(strlen({column}) <= {LONGEST_SHOWN} and {shown})'} or {formula})"
-    return f"({suspect} or {_has_lost_digits(column)})" if is_rounded else suspect
+    shown = f"contains({column}, '+') or ({column} >= '#' and {column} < '$')"
+    formula = f" when {column} >= '=' and {column} < '>' then false"
+    lost = f" when {_has_lost_digits(column)} then false" if is_rounded else ""
+    # The conditions of a CASE are asked one after the other, those of an OR all together.
+    passed = "" if is_made else f" when strlen({column}) > {LONGEST_SHOWN} or {column} >= '>' then true"
+    return f"case{formula}{lost}{passed} when {shown} then false else true end"
 
 
 def damage_of_id(text: str, *, is_rounded: bool = False) -> str:

@@ -26,8 +26,8 @@ from assets.raw.damage_sql import (
     ROWS_LOOKED_AT,
     damage_of_id,
     damage_of_value,
-    is_suspect,
     rounded_ids,
+    seems_whole,
 )
 from assets.raw.facts import beside, facts_of
 from assets.raw.json_text import Shape
@@ -259,20 +259,13 @@ class Staging:
         constant = _text(self.source.zone) if self.source.zone else None
         zone = f"coalesce({came['time_zone']}, {constant or 'null'})" if "time_zone" in own else constant
         self.writing = replace(self.writing, zone=zone, zones=self.zones)
-        # What the contract compares with a list is a text of that list, or refused: it needs no reading.
-        listed = [
-            name
-            for name, column in self.schema.columns.items()
-            if not column.nullable and any(check.name == "isin" for check in column.checks)
-        ]
-        read = {
-            name: came[name] if name in listed else typed(came[name], kind, self.writing, self.limits.longest_value)
+        values = ", ".join(
+            f"{typed(came[name], kind, self.writing, self.limits.longest_value)} as {name}"
             for name, kind in columns.items()
-        }
-        values = ", ".join(f"{value} as {name}" for name, value in read.items())
+        )
         is_made = self.source.select is not None
-        suspect = " or ".join(
-            is_suspect(name, is_made=is_made, is_rounded=name in self.rounded) for name in self.dataset.ids
+        whole = "".join(
+            f" and {seems_whole(name, is_made=is_made, is_rounded=name in self.rounded)}" for name in self.dataset.ids
         )
         readable = " and ".join(
             f"case when {name} is null then {is_blank(came[name])} else true end"
@@ -286,13 +279,13 @@ class Staging:
                 {", ".join(columns)},
                 case when not coalesce(
                     {came["refused"]} is null and {came["skipped"]} is null
-                    and {readable or "true"} and {passes(self.schema)}
-                    and not coalesce({suspect or "null"}, false), false
+                    and {readable or "true"} and {passes(self.schema)}{whole}, false
                 ) then struct_pack(
                     refused := {came["refused"]},
                     skipped := case when {came["refused"]} is null then {came["skipped"]} end,
                     unreadable := case {unreadable} end,
-                    texts := [{", ".join(came[name] for name in columns)}],
+                    texts := case when {came["refused"]} is not null or {came["skipped"]} is null
+                        then [{", ".join(came[name] for name in columns)}] end,
                     as_came := {_as_json(place) if keep_rows else "cast(null as varchar)"}
                 ) end as doubt
             from (
@@ -308,12 +301,14 @@ class Staging:
             came = ""
         else:
             as_came = _as_json({name: _name(name) for name in self.columns_of("input_text")})
-            rows = f"select rowid + 1 as row_number, {as_came} as json from input_text"
+            # Most rows of some files are skipped: nobody will ask how they came.
+            asked = "select rowid from staged where doubt is not null and doubt.skipped is null"
+            rows = f"select rowid + 1 as row_number, {as_came} as json from input_text where rowid in ({asked})"
             came = f"left join ({rows}) as came using (row_number)"
         suffix = SUFFIXES.search(self.path.name)
         is_delimited = suffix is not None and suffix["format"].lower() in DIALECTS
         # A spreadsheet leaves rows of nothing but delimiters; an object without a value says something wrong.
-        has_none = "starts_with(as_came, '{') and not regexp_matches(as_came, '\":\"[^\"]')"
+        has_none = "coalesce(starts_with(as_came, '{') and not regexp_matches(as_came, '\":\"[^\"]'), false)"
         is_empty = has_none if is_delimited else "false"
         self.con.execute(f"""
             create temp table doubtful as

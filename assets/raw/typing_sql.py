@@ -65,9 +65,8 @@ def typed(text: str, kind: str, writing: Writing = AS_ANY_FILE, longest: int = L
     `longest` is how many bytes a text may have.
     """
     if kind == "VARCHAR":
-        # As little as can be asked of every text: what is null fails without being asked about.
-        has_signs = f"({text} >= '!' or trim({text}, ' \t\r\n') <> '')"
-        return f"case when {has_signs} and strlen({text}) <= {longest} and not contains({text}, chr(0)) then {text} end"
+        good = f"not {is_blank(text)} and strlen({text}) <= {longest} and not contains({text}, chr(0))"
+        return f"case when {good} then {text} end"
     trimmed = f"trim({text})"
     point, sign = (",", ",") if writing.has_decimal_comma else (".", "\\.")
     if kind == "BIGINT":
