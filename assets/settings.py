@@ -10,6 +10,8 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 
 CHECKOUT = Path(__file__).resolve().parents[1]
+DEEPEST_POSSIBLE = 500
+"""JSON that is nested deeper is not parsed, whatever is set: the parser's own end comes not long after."""
 
 
 @dataclass(frozen=True)
@@ -25,8 +27,8 @@ class Limits:
     """Bytes, once it is decompressed."""
     largest_ratio: int = 100
     """So many times as large as it was may a file become when it is decompressed; small files are not looked at."""
-    largest_document: int = 50_000_000
-    """Bytes of a value of JSON in a document, which is held whole."""
+    largest_document: int = 10_000_000
+    """Characters of a record of JSON, or of a value beside records: no more of a document is held at once."""
     deepest_nesting: int = 64
     """Objects and arrays of JSON within each other."""
 
@@ -124,6 +126,8 @@ def _limits(environment: Mapping[str, str]) -> Limits:
             raise SettingsError(
                 f"{Limits.named(limit.name)} is {text!r}; it is a whole number, such as {limit.default}"
             )
+        if text and limit.name == "deepest_nesting" and int(text) > DEEPEST_POSSIBLE:
+            raise SettingsError(f"{Limits.named(limit.name)} is {text!r}; it is at most {DEEPEST_POSSIBLE}")
         if text:
             given[limit.name] = int(text)
     return Limits(**given)

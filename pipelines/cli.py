@@ -244,7 +244,7 @@ def inspect(path: Path) -> None:
     Of a file that nobody knows: which sources come nearest, what it lacks for them, and a draft of a source.
     """
     from assets.core.marketplaces import read_marketplaces
-    from assets.raw.reading import FileRefusedError
+    from assets.raw.reading import FileRefusedError, fault_at_start
     from assets.raw.sources import read_sources
     from pipelines.inspecting import draft, nearest, readings
     from pipelines.summary import show_reading, show_unknown
@@ -257,6 +257,12 @@ def inspect(path: Path) -> None:
         found = readings(path, sources, read_marketplaces(places.marketplaces), places.limits, places.memory)
         for reading in found:
             show_reading(console, path, reading)
+        if not found and sources.joins(path):
+            console.print(f"{path.name} tells of other files, and is read together with them", soft_wrap=True)
+            return
+        fault = None if found else fault_at_start(path, places.limits)
+        if fault:
+            raise FileRefusedError(fault)
         if not found:
             show_unknown(console, path, nearest(path, sources), draft(path))
     except FileRefusedError as error:

@@ -63,13 +63,13 @@ def readings(
 
     `memory` is how many bytes the engine may hold.
     """
-    return [_reading(path, source, marketplaces, limits, memory) for source in sources.of(path)]
+    return [_reading(path, source, marketplaces, limits, memory) for source in sources.of(path, limits)]
 
 
 def _reading(
     path: Path, source: Source, marketplaces: Mapping[str, Marketplace], limits: Limits, memory: int
 ) -> Reading:
-    why = "its columns" if source.is_known_by_content else "its name"
+    why = "its keys" if source.keys else "its columns" if source.columns else "its name"
     joined = {table: path.parent / name for table, name in source.joins}
     for file in joined.values():
         if not file.is_file():

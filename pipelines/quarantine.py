@@ -75,8 +75,9 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
                 # A line at fault does not tell them.
                 needed = sorted(source.columns) if source else DATASETS[file["dataset"]].required
                 _write_table(warehouse, file["file_id"], out, dialect, needed)
-        if source is not None and source.facts:
-            told = "".join(f"{name} = {json.dumps(value)}\n" for name, value in facts_of(came).items())
+        facts = facts_of(came) if source is not None else {}
+        if facts:
+            told = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in facts.items())
             beside(to).write_text(told, encoding="utf-8")
         written.append(to)
     return written

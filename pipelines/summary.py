@@ -23,8 +23,8 @@ if TYPE_CHECKING:
     from pipelines.comparing import Comparison
     from pipelines.inspecting import Nearness, Reading
 
-LINE = "line"
-"""Stands for a column where a row is refused before it has any."""
+LINE, RECORD = "line", "record"
+"""Stand for a column where a row is refused before it has any."""
 DIFFERENCES_SHOWN = 30
 LONGEST_SHOWN = 40
 """Characters of a value."""
@@ -246,7 +246,7 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
             _say(console, f"{file.path.name}: {told}")
     for row in quarantined:
         found = "is blank, but" if row["value"] is None else f"is {row['value']!r}, not"
-        if row["column_name"] == LINE:
+        if row["column_name"] in (LINE, RECORD):
             found = "should be"
         _say(
             console,
@@ -300,7 +300,7 @@ def show_reading(console: Console, path: Path, found: "Reading") -> None:
 
 def show_unknown(console: Console, path: Path, near: Sequence["Nearness"], draft: str) -> None:
     """A file that nobody knows, and how to make it known."""
-    _say(console, f"Nobody knows {path.name}, neither by its name nor by its columns")
+    _say(console, f"Nobody knows {path.name}, neither by its name nor by its columns or keys")
     for each in near:
         _say(console, f"  {each.source} would need {', '.join(each.missing) or 'no other column'}")
     _say(console, "A source to begin with, as one file below CSBA_SOURCES (docs/sources.md):\n")

@@ -21,7 +21,7 @@ from pathlib import Path
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.facts import beside
-from assets.raw.reading import LIMITS, SUFFIXES, FileRefusedError, first_keys, sha256
+from assets.raw.reading import LIMITS, SUFFIXES, FileRefusedError, fault_at_start, sha256
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
 from assets.settings import Limits
@@ -99,7 +99,7 @@ def load(
     this = _Load(warehouse, report.load_id, sources, marketplaces, now, limits, progress, hashes)
     for path, folder in files_of(paths).items():
         try:
-            if sources.joins(path) and not sources.of(path):
+            if sources.joins(path) and not sources.of(path, limits):
                 continue
             if folder and any(_leads_out(each, folder) for each in (path, beside(path))):
                 raise FileRefusedError("it is a link that leads out of the folder; name the file itself")
@@ -173,11 +173,11 @@ def _load_file(this: _Load, path: Path, folder: Path | None, report: LoadReport)
         raise FileRefusedError("it is a folder that cannot be listed" if path.is_dir() else "it is not a file")
     if any(unicodedata.category(each) in ("Cc", "Cs", "Zl", "Zp") for each in str(path)):
         raise FileRefusedError("its name has characters that cannot be shown; rename it")
-    readers = this.sources.of(path)
+    readers = this.sources.of(path, this.limits)
     if not readers:
-        if SUFFIXES.search(path.name):
-            first_keys(path, limits=this.limits)  # JSON that cannot be read is refused for that
-        raise FileRefusedError(f"its name is not known; known are {this.sources.known_names()}")
+        fault = fault_at_start(path, this.limits) if SUFFIXES.search(path.name) else None
+        known = f"its name is not known; known are {this.sources.known_names()}"
+        raise FileRefusedError(f"{fault}; and {known}" if fault else known)
     for source in readers:
         attempt = _Attempt(this, path, folder, source)
         if attempt.is_known():
@@ -216,7 +216,8 @@ class _Attempt:
         forms = [form.written for form in self.source.times], self.source.has_decimal_comma
         shape = vars(self.source.shape)
         source = self.source.select, self.source.zone, dialect, self.source.optional, shape, *forms
-        rules = *source, listed, self.this.limits.longest_value, self.staging.facts
+        limits = self.this.limits.longest_value, self.this.limits.deepest_nesting
+        rules = *source, listed, *limits, self.staging.facts
         return hashlib.sha256(json.dumps(rules).encode()).hexdigest()
 
     def is_known(self) -> bool:

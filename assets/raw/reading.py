@@ -1,14 +1,15 @@
 """A file as text: every row of it, in its order, every value as it came.
 
-It owns formats, compression and headers. It does not know what the columns mean. Of delimited text and JSON lines that
-break their own rules the lines at fault become rows that say so (`by_line.py`); any other file that it cannot read to
-its last byte is refused whole, by name and reason, and nothing of it is kept.
+It owns formats, compression and headers. It does not know what the columns mean. Of delimited text that breaks its own
+rules the lines at fault become rows that say so (`by_line.py`), of JSON the records at fault (`by_record.py`); any
+other file that it cannot read to its last byte is refused whole, by name and reason, and nothing of it is kept.
 """
 
 import codecs
 import csv
 import hashlib
 import io
+import json
 import re
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -21,9 +22,9 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.raw import json_text
-from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, lines_of, open_text, records
-from assets.raw.json_text import ANYWHERE, Shape
+from assets.raw import by_record, json_text
+from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, open_text, records
+from assets.raw.by_record import ANYWHERE, BeyondError, NotJsonError, Shape
 from assets.settings import Limits
 
 SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|txt|parquet|jsonl|json)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
@@ -40,7 +41,17 @@ BYTES_BETWEEN_LOOKS, BYTES_LOOKED_AT = 8_000_000, 64_000
 OF_LINES = ("refused", "as_came")
 """Columns of rows that may be lines at fault: why, and the line."""
 
-LINES_AT_A_TIME = 10_000
+BEYOND = {
+    "longest_line": LINE_OF,
+    "largest_document": "a record of more than {:,} characters",
+    "largest_ratio": "a record of more than {:,} times its size once it is taken apart",
+    "deepest_nesting": "objects or arrays nested deeper than {:,}",
+}
+"""What a document has that is beyond a limit."""
+
+EXACT = "exact"
+"""The column of records of JSON with their fractions as text, of those that have any."""
+
 RECORDS_LOOKED_AT = 10
 """JSON is known by the keys of one of the first so many records."""
 
@@ -73,7 +84,8 @@ class Dialect:
     """Whether a row may end before its last values, which are then blank."""
 
 
-JSON = ("json", "jsonl")
+JSON = {"json": False, "jsonl": True}
+"""Whether each line is a document."""
 DELIMITERS = {",": ",", ";": ";", "\t": "tab", "|": "|"}
 """Those that are common, and what a source calls them."""
 DIALECTS = {"csv": Dialect(","), "tsv": Dialect("\t"), "txt": Dialect("\t", "")}
@@ -89,30 +101,21 @@ def as_text(
     path: Path,
     *,
     dialect: Dialect | None = None,
-    shape: Shape = ANYWHERE,
     columns: tuple[str, ...] = (),
     limits: Limits = LIMITS,
 ) -> str:
     """The SELECT that reads a file as text, a row for each record and in its order; blank lines are no records.
 
-    `columns` are those that are wanted, and must not be there twice. Of JSON only these are read, and also `as_came`,
-    the record, and `refused`, why it cannot be read exactly. What goes wrong, here or when the SELECT is run, is told
-    by `refused_if_unreadable`; columns that are not selected are not parsed.
+    `columns` are those that are wanted, and must not be there twice. Of JSON lines only these are read, and also
+    `as_came`, the line, and `refused`, why it cannot be read exactly. What goes wrong, here or when the SELECT is run,
+    is told by `refused_if_unreadable`; columns that are not selected are not parsed. Not for documents of JSON.
     """
     kind, compression = _kind_of(path)
-    size = path.stat().st_size
-    if compression:
-        size = _decompress(path, compression, limits, has_lines=kind != "json")
+    _look_at_size(path, limits)
     if kind == "parquet":
         return _parquet_as_text(path, columns, limits)
-    if kind == "json":
-        values = _document(path, compression, size, limits)
-        return json_text.columns(columns, json_text.records(values, shape, limits), limits)
-    if not compression:
-        _look_for_long_lines(path, limits)
-    if kind == "jsonl":
-        values = json_text.lines(_exactly(path), compression, limits)
-        return json_text.columns(columns, json_text.records(values, shape, limits), limits)
+    if kind in JSON:
+        return json_text.columns(columns, json_text.lines(_exactly(path), compression, limits))
     return _delimited_as_text(path, compression, dialect or DIALECTS[kind], columns, limits)
 
 
@@ -133,15 +136,47 @@ def read_as_text(
     table: str,
     *,
     dialect: Dialect | None = None,
-    shape: Shape = ANYWHERE,
     columns: tuple[str, ...] = (),
     limits: Limits = LIMITS,
 ) -> int:
     """Read a file into a fresh temporary table of text; returns its rows. Its `rowid + 1` is the record's ordinal."""
     with refused_if_unreadable():
-        text = as_text(path, dialect=dialect, shape=shape, columns=columns, limits=limits)
+        text = as_text(path, dialect=dialect, columns=columns, limits=limits)
         con.execute(f"create or replace temp table {table} as {text}")
     return con.execute(f"select count(*) from {table}").fetchall()[0][0]
+
+
+def read_records(
+    con: duckdb.DuckDBPyConnection, path: Path, table: str, *, shape: Shape = ANYWHERE, limits: Limits = LIMITS
+) -> int:
+    """Read JSON into a fresh temporary table of records; returns its rows.
+
+    The table has `as_came`, the record, `refused`, why it cannot be taken exactly, and `exact`.
+    """
+    kind, compression = _kind_of(path)
+    _look_at_size(path, limits)
+    columns = OF_LINES[1], OF_LINES[0], EXACT
+    con.execute(f"create or replace temp table {table} ({', '.join(f'{name} varchar' for name in columns)})")
+    try:
+        found = by_record.records(path, compression, shape, limits, is_lines=JSON[kind])
+        for batch in by_record.in_batches(found, columns):
+            con.register("batch", batch)
+            con.execute(f"insert into {table} from batch")
+            con.unregister("batch")
+    except (BeyondError, NotJsonError) as error:
+        raise _refusal(error, limits) from error
+    return con.execute(f"select count(*) from {table}").fetchall()[0][0]
+
+
+def _refusal(error: BeyondError | NotJsonError, limits: Limits) -> FileRefusedError:
+    if isinstance(error, BeyondError):
+        return _beyond(limits, error.limit, BEYOND[error.limit])
+    return FileRefusedError(f"it is not JSON: {error}; is the file cut off?")
+
+
+def records_as_text(table: str, columns: tuple[str, ...]) -> str:
+    """The SELECT that reads a table of records as `as_text` reads JSON lines."""
+    return json_text.columns(columns, f"select as_came as json, refused as said from {table}")
 
 
 def read_by_line(
@@ -151,18 +186,15 @@ def read_by_line(
     *,
     why: UnreadableError,
     dialect: Dialect | None = None,
-    shape: Shape = ANYWHERE,
     columns: tuple[str, ...] = (),
     limits: Limits = LIMITS,
 ) -> tuple[int, str]:
-    """Read delimited text or JSON lines that cannot be read otherwise as `read_as_text` does.
+    """Read delimited text that cannot be read otherwise as `read_as_text` does; returns its rows, and its encoding.
 
-    Returns the rows, and the encoding. The table has `refused` and `as_came` beside the header's columns, for lines at
-    fault. Raises `why` for a file that does not consist of lines, or has no line without a fault.
+    The table has `refused` and `as_came` beside the header's columns, for lines at fault. Raises `why` for a file that
+    is no delimited text, or has no line without a fault.
     """
     kind, compression = _kind_of(path)
-    if kind == "jsonl":
-        return _json_by_line(con, path, compression, table, why, shape, columns, limits)
     if kind not in DIALECTS:
         raise why
     dialect = dialect or DIALECTS[kind]
@@ -190,48 +222,20 @@ def read_by_line(
             con.unregister("batch")
     except LineTooLongError as error:
         raise _beyond(limits, "longest_line", LINE_OF) from error
-    return _rows_with_some_good(con, table, why), IN_WORDS[encoding]
-
-
-def _json_by_line(
-    con: duckdb.DuckDBPyConnection,
-    path: Path,
-    compression: str | None,
-    table: str,
-    why: UnreadableError,
-    shape: Shape,
-    columns: tuple[str, ...],
-    limits: Limits,
-) -> tuple[int, str]:
-    names = ("json", "said")
-    con.execute(f"create or replace temp table lines_of_json ({names[0]} varchar, {names[1]} varchar)")
-    try:
-        found = ((text.strip(), said) for text, said in lines_of(path, compression, "utf-8", limits.longest_line))
-        filled = ((text, said) for text, said in found if text)
-        while batch := list(islice(filled, LINES_AT_A_TIME)):
-            arrays = [pa.array(column, pa.string()) for column in zip(*batch, strict=True)]
-            con.register("batch", pa.RecordBatch.from_arrays(arrays, list(names)))
-            con.execute("insert into lines_of_json from batch")
-            con.unregister("batch")
-    except LineTooLongError as error:
-        raise _beyond(limits, "longest_line", LINE_OF) from error
-    values = json_text.columns(columns, json_text.records(json_text.checked("lines_of_json"), shape, limits), limits)
-    with refused_if_unreadable():
-        con.execute(f"create or replace temp table {table} as {values}")
-    con.execute("drop table lines_of_json")
-    return _rows_with_some_good(con, table, why), IN_WORDS["utf-8"]
-
-
-def _rows_with_some_good(con: duckdb.DuckDBPyConnection, table: str, why: UnreadableError) -> int:
     rows, good = con.execute(f"select count(*), count(*) filter (refused is null) from {table}").fetchall()[0]
     if rows and not good:
         raise why
-    return rows
+    return rows, IN_WORDS[encoding]
 
 
 def is_json(path: Path) -> bool:
     """Whether a file is JSON, by its name."""
     return _kind_of(path)[0] in JSON
+
+
+def is_document(path: Path) -> bool:
+    """Whether a file is JSON that does not consist of lines, by its name."""
+    return _kind_of(path)[0] == "json"
 
 
 def _kind_of(path: Path) -> tuple[str, str | None]:
@@ -245,10 +249,19 @@ def _kind_of(path: Path) -> tuple[str, str | None]:
     return suffix["format"].lower(), COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
 
 
-def _decompress(path: Path, compression: str, limits: Limits, *, has_lines: bool) -> int:
+def _look_at_size(path: Path, limits: Limits) -> None:
+    """Refuse a file that becomes too large when it is decompressed, or that consists of lines and has too long ones."""
+    kind, compression = _kind_of(path)
+    if compression:
+        _decompress(path, compression, limits, has_lines=kind != "json")
+    elif kind not in ("json", "parquet"):
+        _look_for_long_lines(path, limits)
+
+
+def _decompress(path: Path, compression: str, limits: Limits, *, has_lines: bool) -> None:
     """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one.
 
-    It also passes over lines that are longer than its buffers, and says nothing. Returns the bytes that there are.
+    It also passes over lines that are longer than its buffers, and says nothing.
     """
     size, line, most = 0, 0, max(SMALL, path.stat().st_size * limits.largest_ratio)
     try:
@@ -262,7 +275,6 @@ def _decompress(path: Path, compression: str, limits: Limits, *, has_lines: bool
                     raise _beyond(limits, "longest_line", LINE_OF)
     except (OSError, pa.ArrowException) as error:
         raise FileRefusedError(f"it is not a whole {compression} file; was it cut off?") from error
-    return size
 
 
 def _hold_size(size: int, most: int, limits: Limits) -> None:
@@ -390,36 +402,41 @@ def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits =
     return list(names)
 
 
-def _document(path: Path, compression: str | None, size: int, limits: Limits) -> str:
-    """The query of the values of a document of JSON, of so many bytes."""
-    with open_text(path, compression) as file:
-        start = file.read(BYTES_LOOKED_AT).removeprefix(codecs.BOM_UTF8).lstrip()
-    most = max(1, min(size, limits.largest_document))
-    return json_text.document(_exactly(path), compression, most, limits, is_array=start.startswith(b"["))
-
-
 def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> list[frozenset[str]]:
-    """The keys of each of the first records of JSON that are objects; none of any other file, or of what is no JSON."""
-    try:
-        return first_keys(path, records, limits)
-    except (FileRefusedError, OSError):
-        return []
-
-
-def first_keys(path: Path, records: tuple[str, ...] = (), limits: Limits = LIMITS) -> list[frozenset[str]]:
-    """As `keys_of`, but raises `FileRefusedError` where JSON cannot be read."""
+    """The keys of each of the first records of JSON that are good; none of any other file."""
     kind, compression = _kind_of(path)
+    found: list[frozenset[str]] = []
     if kind not in JSON or not path.is_file():
-        return []
-    with refused_if_unreadable():
-        if kind == "json":
-            values = _document(path, compression, limits.largest_document, limits)
-        else:
-            values = json_text.lines(_exactly(path), compression, limits)
-        with duckdb.connect() as con:
-            found = json_text.records(values, Shape(records), limits)
-            query = f"select json_keys(json) from ({found}) where json_type(json) = 'OBJECT' limit {RECORDS_LOOKED_AT}"
-            return [frozenset(keys) for (keys,) in con.execute(query).fetchall()]
+        return found
+    try:
+        first = by_record.records(path, compression, Shape(records), limits, is_lines=JSON[kind])
+        for record in islice(first, RECORDS_LOOKED_AT):
+            if record.refused is None:
+                found.append(frozenset(json.loads(record.text, parse_int=str)))
+    except (BeyondError, NotJsonError, OSError, pa.ArrowException):
+        pass  # what was found before is enough; whoever reads the file is told
+    return found
+
+
+def fault_at_start(path: Path, limits: Limits = LIMITS) -> str | None:
+    """What is wrong with JSON that begins with no good record, so that nobody can know it by its keys."""
+    kind, compression = _kind_of(path)
+    if kind not in JSON:
+        return None
+    try:
+        found = by_record.records(path, compression, ANYWHERE, limits, is_lines=JSON[kind])
+        first = list(islice(found, RECORDS_LOOKED_AT))
+    except (BeyondError, NotJsonError) as error:
+        return str(_refusal(error, limits))
+    except (OSError, pa.ArrowException):
+        return None
+    if not first:
+        return "it has no record"
+    refused = first[0].refused
+    if refused is None or any(record.refused is None for record in first):
+        return None
+    what, _, good = refused.partition(": ")
+    return f"its first {what} should be {good}"
 
 
 def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str:
@@ -482,7 +499,6 @@ def _in_a_sentence(error: Exception) -> str:
     text = str(error)
     line = re.search(r"CSV Error on Line: (\d+)", text)
     json_line = re.search(r"at byte \d+ in line (\d+): (.*)", text)
-    json_value = re.search(r"at byte \d+ in record/value (\d+): (.*)", text)
     expected = re.search(r"Expected Number of Columns: (\d+) Found: (\d+)", text)
     said = f"it cannot be read: {re.split(NEAR_VALUES, text.splitlines()[0])[0][:200]}"
     if json_line:
@@ -490,8 +506,6 @@ def _in_a_sentence(error: Exception) -> str:
         said = (
             f"line {int(json_line[1]) - 1} is not JSON: {json_line[2].split('. ')[0].strip('. ')}; is the file cut off?"
         )
-    elif json_value:
-        said = f"it is not JSON: {json_value[2].split('. ')[0].strip('. ')}; is the file cut off?"
     elif isinstance(error, UnicodeDecodeError) or "unicode" in text or "utf-8" in text or "UTF8" in text:
         said = f"it is not UTF-8 text{f' (line {line[1]})' if line else ''}; save it as UTF-8"
     elif line and expected:
@@ -500,16 +514,8 @@ def _in_a_sentence(error: Exception) -> str:
         said = f"a quote that is opened in line {line[1]} is not closed properly; is the file cut off?"
     elif line and "Maximum line size" in text:
         said = f"line {line[1]} is longer than a line may be ({Limits.named('longest_line')})"
-    elif Limits.named("largest_document") in text or (
-        "maximum_object_size" in text and re.search(r"\.json(\.\w+)?\"", text)
-    ):
-        said = f"a value of it is larger than one may be ({Limits.named('largest_document')})"
     elif "maximum_object_size" in text:
         said = f"a line is longer than a line may be ({Limits.named('longest_line')})"
-    elif Limits.named("deepest_nesting") in text:
-        said = f"it has objects or arrays nested deeper than they may be ({Limits.named('deepest_nesting')})"
-    elif Limits.named("largest_ratio") in text:
-        said = f"a record of it would become too many times its size, taken apart ({Limits.named('largest_ratio')})"
     elif "state machine reached an invalid state" in text:
         said = "its lines end in different ways (LF, CRLF, CR), or a quote stands where none may; save it anew"
     return said

@@ -8,7 +8,7 @@ A file in canonical columns is known by its name (`order_items*.csv`). Any other
     -- file: olist_order_reviews_dataset.csv         patterns of the driving file's name, with commas between; or
     -- columns: order_id, review_score               the columns by which delimited text is known, whatever its name; or
     -- keys: ContactId, InitiationTimestamp          the keys by which records of JSON are known
-    -- records: payload.Orders[], order              (optional) where the records of JSON lie (`json_text.Shape`)
+    -- records: payload.Orders[], order              (optional) where the records of JSON lie (`by_record.Shape`)
     -- each: packages, packageItems                  (optional) the array of a record whose elements are rows, and so on
     -- optional: review_comment_title                (optional) columns that a file may lack; they are null then
     -- facts: seller                                 (optional) what must be told of the file (`facts.py`)
@@ -40,10 +40,11 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import duckdb
 
+from assets.raw.by_record import ANYWHERE, Shape
 from assets.raw.contracts import DATASETS, Dataset
-from assets.raw.json_text import ANYWHERE, Shape
-from assets.raw.reading import SUFFIXES, Dialect, columns_of, is_json, keys_of, names_of
+from assets.raw.reading import LIMITS, SUFFIXES, Dialect, columns_of, is_json, keys_of, names_of
 from assets.raw.times_sql import TimeForm
+from assets.settings import Limits
 
 CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
@@ -126,23 +127,23 @@ class Sources:
         """One source for each dataset, for files in its own columns."""
         return tuple(Source(CANONICAL, dataset, (f"{dataset.name}*",)) for dataset in DATASETS.values())
 
-    def of(self, path: Path) -> list[Source]:
+    def of(self, path: Path, limits: Limits = LIMITS) -> list[Source]:
         """The sources that read a file, none if it is unknown.
 
         Those that know it by its name, else those that know it by its columns or keys, else the canonical one.
         """
         fitting = [source for source in self.mapped if source.matches(path)]
         by_name = [source for source in fitting if not source.is_known_by_content]
-        return by_name or self._by_content(path, fitting) or [each for each in self.canonical if each.matches(path)]
+        by_content = [] if by_name else self._by_content(path, fitting, limits)
+        return by_name or by_content or [each for each in self.canonical if each.matches(path)]
 
     @staticmethod
-    def _by_content(path: Path, fitting: Sequence[Source]) -> list[Source]:
+    def _by_content(path: Path, fitting: Sequence[Source], limits: Limits) -> list[Source]:
         """Those of the sources that know a file by its columns, or by the keys of its first records."""
         # Many sources read what is written in one way: it is looked at once for all of them.
         if fitting and is_json(path):
-            keys = {
-                records: keys_of(path, records) for records in {each.shape.records for each in fitting if each.keys}
-            }
+            shapes = {each.shape.records for each in fitting if each.keys}
+            keys = {records: keys_of(path, records, limits) for records in shapes}
             return [
                 each for each in fitting if each.keys and any(each.keys <= found for found in keys[each.shape.records])
             ]
@@ -214,7 +215,7 @@ def _read_source(path: Path) -> Source:
         keys=frozenset(_listed(header.get("keys", ""))),
         shape=Shape(_steps(path, header, "records"), _steps(path, header, "each")),
         optional=_columns(path, header, "optional"),
-        facts=_listed(header.get("facts", "")),
+        facts=_facts(path, header),
     )
 
 
@@ -224,6 +225,14 @@ def _columns(path: Path, header: Mapping[str, str], key: str) -> tuple[str, ...]
         if [name] != names_of([name]):
             raise SourceError(f"{path.name}: the column {name!r} is written {names_of([name])[0]!r} here")
     return columns
+
+
+def _facts(path: Path, header: Mapping[str, str]) -> tuple[str, ...]:
+    facts = _listed(header.get("facts", ""))
+    for name in facts:
+        if not re.fullmatch("[a-z]+", name):
+            raise SourceError(f"{path.name}: a fact has small letters only, so that a folder can tell it, not {name!r}")
+    return facts
 
 
 def _steps(path: Path, header: Mapping[str, str], key: str) -> tuple[str, ...]:

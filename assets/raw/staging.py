@@ -20,6 +20,8 @@ import duckdb
 import pandera.polars as pa
 
 from assets.core.marketplaces import Marketplace
+from assets.raw.by_line import IN_WORDS
+from assets.raw.by_record import Shape
 from assets.raw.contracts import failing_rows, passes
 from assets.raw.damage_sql import (
     LEAST_ZEROS,
@@ -30,20 +32,23 @@ from assets.raw.damage_sql import (
     seems_whole,
 )
 from assets.raw.facts import beside, facts_of
-from assets.raw.json_text import Shape
 from assets.raw.reading import (
     DELIMITERS,
     DIALECTS,
+    EXACT,
     LIMITS,
     OF_LINES,
     SUFFIXES,
     FileRefusedError,
     UnreadableError,
     as_text,
+    is_document,
     is_json,
     likely_dialect,
     read_as_text,
     read_by_line,
+    read_records,
+    records_as_text,
     refused_if_unreadable,
 )
 from assets.raw.sources import TEMPORARY_TABLES, TEMPORARY_VIEWS, Source
@@ -125,14 +130,26 @@ class Staging:
     def stage_canonical(self) -> None:
         """`staged`, of a file in the dataset's own columns."""
         columns = tuple(self.dataset.columns)
-        try:
-            with refused_if_unreadable():
-                text = as_text(self.path, dialect=self.source.dialect, columns=columns, limits=self.limits)
-                self.stage_text(f"({text})")
-        except UnreadableError as error:
-            self.read_by_line(error, columns)
-            self.stage_text("input_text")
+        if is_document(self.path):
+            self.stage_records(columns)
+        else:
+            try:
+                with refused_if_unreadable():
+                    text = as_text(self.path, dialect=self.source.dialect, columns=columns, limits=self.limits)
+                    self.stage_text(f"({text})")
+            except UnreadableError as error:
+                if is_json(self.path):
+                    self.stage_records(columns)
+                    self.encoding = IN_WORDS["utf-8"]
+                else:
+                    self.read_by_line(error, columns)
+                    self.stage_text("input_text")
         self.rows_read = self.number("select count(*) from staged")
+
+    def stage_records(self, columns: tuple[str, ...]) -> None:
+        """`staged`, of JSON that is read record by record."""
+        read_records(self.con, self.path, "input_text", limits=self.limits)
+        self.stage_text(f"({records_as_text('input_text', columns)})")
 
     def stage_text(self, text: str) -> None:
         """`staged`, from a table or query of text in the dataset's columns; of lines, with those at fault."""
@@ -143,23 +160,24 @@ class Staging:
 
     def stage_mapped(self) -> None:
         """`staged`, of any other file: its text, and that of each file joined to it, then the source's SELECT."""
-        shape = self.source.shape
         for table, file in self.joined.items():
             try:
-                read_as_text(
-                    self.con, file, table, dialect=self.source.dialect, shape=Shape(shape.records), limits=self.limits
-                )
+                self.read_text(file, table, Shape(self.source.shape.records))
             except FileRefusedError as error:
                 raise FileRefusedError(f"{file.name}, which is read with it: {error}") from error
+            if is_json(file):
+                self.con.execute(f"update {table} set as_came = {EXACT} where {EXACT} is not null")
+                self.con.execute(f"alter table {table} drop {EXACT}")
         try:
-            self.rows_read = read_as_text(
-                self.con, self.path, "input_text", dialect=self.source.dialect, shape=shape, limits=self.limits
-            )
+            self.rows_read = self.read_text(self.path, "input_text", self.source.shape)
         except UnreadableError as error:
             self.read_by_line(error)
         given = self.columns_of("input_text")
         lacking = "".join(f", cast(null as varchar) as {name}" for name in self.source.optional if name not in given)
-        self.con.execute(f"create temp view input as select rowid + 1 as row_number, *{lacking} from input_text")
+        # What cannot be taken exactly is not shown to the source: it might fail on it.
+        taken = f"case when refused is null then coalesce({EXACT}, as_came) end as as_came"
+        text = f"* exclude ({EXACT}) replace ({taken})" if is_json(self.path) else "*"
+        self.con.execute(f"create temp view input as select rowid + 1 as row_number, {text}{lacking} from input_text")
         self.tell()
         try:
             self.con.execute(f"""
@@ -189,16 +207,27 @@ class Staging:
         if self.tells_of_faults:
             # A line at fault stays one, whatever the source makes of it.
             others = "* exclude (refused)" if "refused" in given else "*"
-            said = "coalesce(input_text.refused, mapped.refused)" if "refused" in given else "input_text.refused"
+            said = ["input_text.refused", *(["mapped.refused"] if "refused" in given else [])]
+            if is_json(self.path):
+                texts = [name for name in self.dataset.columns if name in given]
+                said += [
+                    f"case when {_is_several(f'mapped.{name}')} then '{name}: a single value' end" for name in texts
+                ]
             self.con.execute(f"""
                 create temp table with_faults as
-                select mapped.{others}, {said} as refused
+                select mapped.{others}, coalesce({", ".join(said)}, null) as refused
                 from mapped join input_text on input_text.rowid + 1 = mapped.row_number
                 order by row_number""")
             given = self.columns_of("with_faults")
         own = [name for name in ("refused", "skipped", "time_zone") if name in given]
         self.zones = self.zones_given("time_zone" in own)
         self.stage("with_faults" if self.tells_of_faults else "mapped", given, own, keep_rows=False)
+
+    def read_text(self, file: Path, table: str, shape: Shape) -> int:
+        """A file as a table of text, of JSON its records; returns its rows."""
+        if is_json(file):
+            return read_records(self.con, file, table, shape=shape, limits=self.limits)
+        return read_as_text(self.con, file, table, dialect=self.source.dialect, limits=self.limits)
 
     def tell(self) -> None:
         """`fact(name)`, what was told of the file, and `marketplaces`, for the source's SELECT."""
@@ -228,14 +257,8 @@ class Staging:
 
     def read_by_line(self, why: UnreadableError, columns: tuple[str, ...] = ()) -> None:
         """`input_text`, of a file that breaks the rules of its format; its lines at fault say so."""
-        source = self.source
         self.rows_read, self.encoding = read_by_line(
-            *(self.con, self.path, "input_text"),
-            why=why,
-            dialect=source.dialect,
-            shape=source.shape,
-            columns=columns,
-            limits=self.limits,
+            self.con, self.path, "input_text", why=why, dialect=self.source.dialect, columns=columns, limits=self.limits
         )
 
     def stage(self, text: str, given: Sequence[str], own: Sequence[str], *, keep_rows: bool) -> None:
@@ -457,6 +480,12 @@ def _as_json(values: Mapping[str, str]) -> str:
     others = OF_LINES if OF_LINES[1] in values else ()
     pairs = ", ".join(f"{_text(name)}, {value}" for name, value in values.items() if name not in others)
     return f"coalesce({values.get('as_came', 'null')}, cast(json_object({pairs}) as varchar))"
+
+
+def _is_several(column: str) -> str:
+    """Whether what was taken from JSON is an object or an array, which no value is."""
+    text = f"cast({column} as varchar)"
+    return f"substr({text}, 1, 1) in ('{{', '[') and json_valid({text})"
 
 
 def _text(value: str) -> str:

@@ -1,15 +1,19 @@
 """A file looked at before it is loaded: who knows it, what it would become, and how an unknown one is made known."""
 
+import json
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
-from house import write_csv
+from house import DATA, write_csv
 
+from assets.core.marketplaces import read_marketplaces
 from assets.raw.sources import read_sources
+from assets.settings import Limits
 from pipelines.cli import cli
-from pipelines.inspecting import draft, nearest
+from pipelines.inspecting import draft, nearest, readings
 
+MARKETPLACES = read_marketplaces(DATA / "marketplaces.csv")
 HEADER = (
     "order-id\torder-item-id\tpurchase-date\tpayments-date\tsku\tquantity-purchased\tship-service-level\tbuyer-name"
 )
@@ -95,3 +99,61 @@ def test_a_dry_run_keeps_nothing(csba, tmp_path: Path) -> None:
     assert "1234.txt: 1 quarantined as order_items, first in row 3: line should be 8 values" in shown.output
     assert not (tmp_path / "home").exists()
     assert csba("load", "--dry-run", a_report(tmp_path)).exit_code == 2
+
+
+CONTACT = {
+    "ContactId": "C-1",
+    "Channel": "VOICE",
+    "InitiationMethod": "INBOUND",
+    "InitiationTimestamp": "2026-03-08T14:59:38Z",
+    "LastUpdateTimestamp": "2026-03-08T15:03:02Z",
+    "CustomerEndpoint": {"Address": "+10000000000"},
+    "Attributes": {"order_id": "O-1", "seller_id": "S"},
+}
+
+
+def test_records_of_json_are_looked_at_and_loaded_for_trial(csba, tmp_path: Path) -> None:
+    path = tmp_path / "marketplace=ATVPDKIKX0DER" / "stream.json"
+    path.parent.mkdir()
+    path.write_text(json.dumps(CONTACT) + json.dumps(CONTACT | {"Channel": "FAX"}) + json.dumps([CONTACT, 7]))
+    shown = csba("inspect", path)
+    assert shown.exit_code == 0, shown.output
+    assert "stream.json is contacts, by its keys: the source call_centre_contacts" in shown.output
+    assert "4 rows: 2 good, 2 refused, 0 skipped" in shown.output
+    assert "first in row 4: record should be a JSON object" in shown.output
+    assert "+1000" not in shown.output
+    tried = csba("load", "--dry-run", path)
+    assert "stream.json: 1 quarantined as contacts, first in row 4: record should be a JSON object" in tried.output
+    assert "Nothing was kept" in tried.output
+
+
+def test_unknown_json_gets_a_draft_that_can_be_used(csba, tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    rows = [{"order_id": "O-1", "order_item_id": 1, "sku": "S", "colour": "red"}]
+    for text in (json.dumps({"next": None, "rows": rows}), json.dumps(rows), "\n".join(map(json.dumps, rows))):
+        path.write_text(text)
+        shown = csba("inspect", path)
+        assert shown.exit_code == 2
+        assert "Nobody knows some.json" in shown.output
+        assert ("-- records: rows[]" in shown.output) == text.startswith('{"next')
+        (tmp_path / "mine.sql").write_text(draft(path))
+        (source,) = read_sources(tmp_path).of(path)
+        assert (source.name, source.dataset.name) == ("mine", "order_items")
+        (reading,) = readings(path, read_sources(tmp_path), MARKETPLACES, Limits(), 10**9)
+        assert (reading.refused, reading.rows_read) == (None, 1)
+
+
+def test_what_is_wrong_with_json_that_nobody_knows_is_said(csba, tmp_path: Path) -> None:
+    path = tmp_path / "some.json"
+    path.write_text('{"a": ')
+    assert "it is not JSON: record 1: expecting value at character 7" in csba("inspect", path).output
+    path.write_text("[" * 100_000)
+    assert "(CSBA_DEEPEST_NESTING)" in csba("inspect", path).output
+
+
+def test_a_file_that_is_joined_to_others_is_no_unknown_one(csba, tmp_path: Path) -> None:
+    path = tmp_path / "orders.json"
+    path.write_text(json.dumps({"payload": {"Orders": [{"AmazonOrderId": "1"}]}}))
+    shown = csba("inspect", path)
+    assert shown.exit_code == 0
+    assert "orders.json tells of other files" in shown.output

@@ -9,7 +9,7 @@ import pytest
 
 from assets.core.marketplaces import read_marketplaces
 from assets.raw.sources import SourceError, read_sources
-from assets.settings import CHECKOUT
+from assets.settings import CHECKOUT, Limits
 
 FORMATS = CHECKOUT.parent / "shared" / "data" / "formats"
 MARKETPLACES = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
@@ -130,10 +130,69 @@ def test_what_is_quarantined_can_be_mended_and_loaded_by_its_source(home):
     assert came == [record | {"lines": [line]} for line in record["lines"]]
 
 
-@pytest.mark.parametrize("line", ["-- keys: id\n-- records: a[].b[]", "-- keys: id\n-- each: a.b", "-- records: a[]"])
+@pytest.mark.parametrize(
+    "line",
+    [
+        "-- keys: id\n-- records: a[].b[]",
+        "-- keys: id\n-- each: a.b",
+        "-- records: a[]",
+        "-- keys: id\n-- facts: order_field",
+    ],
+)
 def test_a_header_that_cannot_be_used_is_named(home, line):
     with pytest.raises(SourceError, match=r"parcels\.sql"):
         parcels(home, line)
+
+
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_json_is_known_although_lines_of_it_are_at_fault(home, name):
+    sources = parcels(home, "-- keys: id, order")
+    good = [json.dumps({"id": str(number), "order": "O"}) for number in range(3)]
+    lines = [good[0], '{"id": "x', good[1], '{"id": "1", "id": "2"}', "\0", good[2][:-3]]
+    (done,) = home.load_file(name, "\n".join(lines).encode(), sources=sources).loads
+    assert (done.rows_read, done.rows_loaded) == (6, 2)
+    what = "record" if name == "a.json" else "line"
+    faults = [(2, "JSON"), (4, "each key once"), (5, "JSON"), (6, "JSON")]
+    assert home.quarantine() == [(number, what, fault, None) for number, fault in faults]
+
+
+def test_of_json_that_nobody_knows_is_said_what_is_wrong_with_it(home):
+    for content, reason in {
+        b'{"ContactId": "': "it is not JSON: record 1: unterminated string starting at character 15; is the file cut",
+        b'{"ContactId": 1, "ContactId": 2}': "its first record should be each key once; and its name is not known",
+        b"\x89PNG": "it is not JSON: record 1: expecting value at character 1; is the file cut off?; and its name",
+        b"": "it has no record; and its name is not known",
+        b'{"a": 1}': "its name is not known",
+    }.items():
+        assert home.refusal("some.json", content).startswith(reason)
+
+
+def test_what_is_taken_from_a_record_is_a_single_value_and_exact(home):
+    sources = parcels(home, "-- keys: id, order")
+    written = ["701.10", "12345678901234567.0", "1e3", '{"a": 1}', "[]", '"[1]"', '"[x]"', "NaN"]
+    content = "\n".join(f'{{"id": {value}, "order": "O"}}' for value in written).encode()
+    home.load_file("a.jsonl", content, sources=sources)
+    assert [row[0] for row in home.rows("select shipment_id from raw.shipments order by row_number")] == [
+        *("701.10", "12345678901234567.0", "1e3", "[x]"),
+    ]
+    assert home.quarantine() == [
+        *(
+            (number, "shipment_id", "a single value", value)
+            for number, value in [(4, '{"a":1}'), (5, "[]"), (6, "[1]")]
+        ),
+        (8, "line", "JSON without NaN and Infinity", None),
+    ]
+
+
+def test_a_page_is_known_however_large_it_is(home):
+    """Only a record of it is held at once."""
+    sources = parcels(home, "-- keys: id, order", "-- records: parcels[]")
+    page = {"parcels": [{"id": str(number), "order": "O" * 400} for number in range(30)]}
+    small = Limits(largest_document=1_000)
+    assert home.load_file("a.json", json.dumps(page).encode(), sources=sources, limits=small).loads[0].rows_loaded == 30
+    large = json.dumps({"parcels": [{"id": "1", "order": "O" * 2_000}]}).encode()
+    assert "(CSBA_LARGEST_DOCUMENT)" in home.refusal("b.json", large, sources=sources, limits=small)
+    assert home.load_file("b.json", large, sources=sources).loads[0].rows_quarantined == 0
 
 
 # -- Amazon's Orders API -------------------------------------------------------------------------------------------
@@ -257,6 +316,52 @@ def test_records_that_are_no_contacts_of_customers_are_skipped(home):
     assert home.quarantine() == [(5, "channel", "one of phone, email, chat", "FAX")]
 
 
+@pytest.mark.parametrize(
+    ("method", "channel", "reason"),
+    [
+        ("INBOUND", "VOICE", None),
+        ("API", "CHAT", None),
+        ("WEBRTC_API", "VOICE", None),
+        ("CALLBACK", "VOICE", None),
+        ("API", "VOICE", "made by the service"),
+        ("FLOW", "EMAIL", "made by the service"),
+        ("AGENT_REPLY", "EMAIL", "made by the service"),
+        ("CAMPAIGN_PREVIEW", "VOICE", "made by the service"),
+        ("QUEUE_TRANSFER", "VOICE", "a leg of another contact"),
+        ("DISCONNECT", "VOICE", "a leg of another contact"),
+    ],
+)
+def test_how_a_contact_began_says_whose_it_was(home, method, channel, reason):
+    (done,) = home.load_file("a.json", json.dumps(record(InitiationMethod=method, Channel=channel)).encode()).loads
+    assert done.skipped_because == ({reason: 1} if reason else {})
+    assert done.rows_loaded == (0 if reason else 1)
+
+
+@pytest.mark.parametrize("method", ["SOMETHING_NEW", None])
+def test_a_contact_that_began_nobody_knows_how_is_not_counted(home, method):
+    home.load_file("a.json", json.dumps(record(InitiationMethod=method)).encode())
+    assert home.quarantine() == [(1, "record", "a contact with an InitiationMethod that is known", None)]
+
+
+def test_what_a_company_calls_otherwise_is_told(home):
+    attributes = {"Bestellung": "O-7", "Grund": "Paket verspätet", "seller_id": "S"}
+    home.file(
+        "a.json.toml",
+        f'orderfield = "Bestellung"\nreasonfield = "Grund"\nmarketplace = "{US}"\n'
+        '"reason Paket verspätet" = "delivery"'.encode(),
+    )
+    records = [record(Attributes=attributes), record(ContactId="C-2", Attributes=attributes | {"Grund": "x"})]
+    home.load_file("a.json", json.dumps(records).encode())
+    assert home.rows("select order_id, reason, marketplace_id from raw.contacts") == [("O-7", "delivery", US)]
+    assert [row[1:2] + row[3:] for row in home.quarantine()] == [("reason", "x")]
+
+
+@pytest.mark.parametrize("attributes", [None, [1], {}, {"order_id": None}])
+def test_a_contact_need_not_say_what_it_is_about(home, attributes):
+    home.load_file(f"seller=S/marketplace={US}/a.json", json.dumps(record(Attributes=attributes)).encode())
+    assert home.rows("select order_id, seller_id, reason from raw.contacts") == [(None, "S", "other")]
+
+
 VERSIONS = [
     record("15:00:00"),
     record("15:03:02", Attributes=record()["Attributes"] | {"reason": "return"}),
@@ -302,3 +407,60 @@ def test_tickets_of_a_help_desk(home):
         ("zendesk-35436", "745", None, "S-1", US, "email", "other", at, None, None, updated),
     ]
     assert not any("fire" in str(row) for row in home.rows("from raw.contacts")), "what was said is not kept"
+
+
+def ticket(**changes) -> dict:
+    return {
+        "id": 1,
+        "created_at": "2026-03-08T10:00:00Z",
+        "updated_at": "2026-03-09T10:00:00Z",
+        "status": "open",
+        "via": {"channel": "email"},
+        "custom_fields": [{"id": 7, "value": "O-1"}, {"id": 8, "value": None}],
+    } | changes
+
+
+PLACE = f"orderfield=7/reasonfield=8/seller=S/marketplace={US}"
+
+
+def test_the_channel_of_a_ticket_is_known_or_it_is_not_taken(home):
+    channels = ["web", "api", "voice", "native_messaging", "whatsapp", "rule", "phone_call_outbound", "fax", None]
+    tickets = [ticket(id=number, via={"channel": channel}) for number, channel in enumerate(channels)]
+    (done,) = home.load_file(f"{PLACE}/tickets.json", json.dumps({"tickets": tickets, "count": 9}).encode()).loads
+    found = home.rows("select contact_id, channel from raw.contacts order by row_number")
+    assert [channel for _, channel in found] == ["email", "email", "phone", "chat", "chat"]
+    assert done.skipped_because == {"begun by no customer": 2}
+    assert [(number, column, value) for number, column, _, value in home.quarantine()] == [
+        (8, "channel", "fax"),
+        (9, "channel", None),
+    ]
+
+
+def test_odd_fields_of_a_ticket_spoil_no_other(home):
+    odd = [
+        [{"id": 7, "value": "O-2"}, {"id": 7, "value": "O-3"}],
+        [None, 7, {"value": "x"}, {"id": None, "value": "y"}, {"id": 7, "value": "  "}],
+        {"7": "O-4"},
+        [{"id": 7, "value": ["O-5", "O-6"]}],
+        [{"id": 7, "value": 701123456789012345678}],
+    ]
+    tickets = [ticket(id=number, custom_fields=fields) for number, fields in enumerate(odd)]
+    home.load_file(f"{PLACE}/tickets.jsonl", "\n".join(map(json.dumps, tickets)).encode())
+    assert [row[0] for row in home.rows("select order_id from raw.contacts order by row_number")] == [
+        *("O-2", None, None, "701123456789012345678"),
+    ]
+    assert home.quarantine() == [(4, "order_id", "a single value", '["O-5","O-6"]')]
+
+
+def test_a_ticket_tells_when_it_was_solved_if_it_can(home):
+    tickets = [
+        ticket(id=1, status="closed", metric_set={"solved_at": "2026-03-08T12:00:00Z"}),
+        ticket(id=2, status="solved"),
+        ticket(id=3),
+    ]
+    home.load_file(f"{PLACE}/tickets.json", json.dumps(tickets).encode())
+    assert [row[0] for row in home.rows("select resolved_at from raw.contacts order by row_number")] == [
+        datetime(2026, 3, 8, 12),
+        datetime(2026, 3, 9, 10),
+        None,
+    ]

@@ -167,17 +167,24 @@ def test_what_is_nested_too_deep_is_refused(home, raw, deep):
     report = home.load_file("order_items.jsonl", b"\n".join([good, nested, b""]))
     assert (report.loads[0].rows_loaded, report.loads[0].rows_quarantined) == (1, 1)
     assert home.quarantine()[0][1:3] == ("line", "nested no deeper than 64 (CSBA_DEEPEST_NESTING)")
-    document = b"[" + good + b"," + nested + b"]"
-    assert home.refusal("order_items.json", document) == (
-        "it has objects or arrays nested deeper than they may be (CSBA_DEEPEST_NESTING)"
-    )
+    good = json.dumps(raw.item(order_id="O-3")).encode()
+    reason = "it has objects or arrays nested deeper than 64 (CSBA_DEEPEST_NESTING)"
+    assert home.refusal("order_items.json", b"[" + good + b"," + nested + b"]") == reason, "its end is too far"
+    near = b"[" * 90_000 + b"]" * 90_000
+    report = home.load_file("order_items_2.json", b"[" + good + b"," + nested.replace(deep, near) + b"]")
+    assert (report.loads[0].rows_loaded, report.loads[0].rows_quarantined) == (1, 1)
+    assert home.quarantine()[-1][1:3] == ("record", "nested no deeper than 64 (CSBA_DEEPEST_NESTING)")
 
 
 @pytest.mark.parametrize("size", [1_000_000, pytest.param(100_000_000, marks=pytest.mark.prove)])
 def test_brackets_without_end_are_refused(home, size):
-    refused = home.refusal("contacts.json", b"[" * size)
-    assert refused.startswith("it is not JSON") or "(CSBA_LARGEST_DOCUMENT)" in refused
-    assert home.refusal("contacts.jsonl", b"[" * size + b"\n").startswith(("line 1 is not JSON", "it has a line"))
+    named = "(CSBA_DEEPEST_NESTING)"
+    for name in ("contacts.json", "unknown.json"):
+        started = time.monotonic()
+        assert named in home.refusal(name, b"[" * size)
+        assert time.monotonic() - started < SECONDS
+    lines = home.refusal("contacts.jsonl", b"[" * size + b"\n")
+    assert lines.startswith("it is not JSON: no record of it can be read") or lines == LINE
 
 
 def test_a_document_is_no_larger_than_it_may_be(home, raw):
@@ -186,7 +193,7 @@ def test_a_document_is_no_larger_than_it_may_be(home, raw):
     assert home.load_file("order_items.json", content, limits=limits).loads[0].rows_loaded == 100, "each is small"
     one = json.dumps([raw.item(sku="x" * 2_000)]).encode()
     assert home.refusal("order_items_2.json", one, limits=limits) == (
-        "a value of it is larger than one may be (CSBA_LARGEST_DOCUMENT)"
+        "it has a record of more than 1,000 characters (CSBA_LARGEST_DOCUMENT)"
     )
 
 
@@ -194,7 +201,7 @@ def test_a_record_is_not_taken_apart_into_far_more_than_it_was(home):
     """Each element is a row with all that stands around it: many elements in a large record would fill any disk."""
     order = {"orderId": "1", "createdTime": "x", "salesChannel": {}, "note": "x" * 1_000_000}
     bomb = {"orders": [order | {"orderItems": [{}] * 1_000}]}
-    reason = "a record of it would become too many times its size, taken apart (CSBA_LARGEST_RATIO)"
+    reason = "it has a record of more than 100 times its size once it is taken apart (CSBA_LARGEST_RATIO)"
     assert home.refusal("bomb_seller=S.json", json.dumps(bomb).encode()) == reason
 
 
@@ -292,3 +299,6 @@ def test_limits_are_settings():
     for text in ("0", "-1", "many", "1e9"):
         with pytest.raises(SettingsError, match=r"CSBA_LARGEST_RATIO is .* whole number, such as 100"):
             settings({"CSBA_LARGEST_RATIO": text})
+    assert settings({"CSBA_DEEPEST_NESTING": "500"}).limits.deepest_nesting == 500
+    with pytest.raises(SettingsError, match="CSBA_DEEPEST_NESTING is '501'; it is at most 500"):
+        settings({"CSBA_DEEPEST_NESTING": "501"})
