@@ -1,9 +1,10 @@
 """`csba compare`: what was billed against what a settlement report charged, line by line, and why they differ.
 
 The settlements are read for the comparison alone: nothing of them is kept, and nothing of the books is changed. A line
-of theirs that names an order is held against what that order's units were billed; one that names none stands by itself.
-What of a statement is no item's, its rounding and its adjustments, does so too, so that the lines add up to the
-statements. Charges are negative in a settlement and positive here.
+of theirs that names an order is held against what that order's units cost as they are known now; where a month is
+charged by lines without an order alone, these are held against its statement. What of a statement is no item's, its
+rounding and its adjustments, stands by itself, so that the lines add up to the statements. Charges are negative in a
+settlement and positive here.
 
 Does not belong here: how settlements are read (`data/sources`), and what is billed.
 """
@@ -106,11 +107,11 @@ def _read(
     """`charged`: the lines of the fee, each once however often it is delivered; returns those that are refused."""
     refused: list[tuple[Path, int, str]] = []
     is_first = True
-    for path in files_of(paths):
+    for path, folder in files_of(paths).items():
         if not path.is_file():
             raise CompareError(f"{path}: there is no such file")
-        known = [each for each in sources.of(path) if each.dataset.name == DATASET]
-        if sources.joins(path) and not known:
+        known = [each for each in sources.of(path, limits) if each.dataset.name == DATASET]
+        if not known and folder:
             continue
         if not known:
             raise CompareError(f"{path.name} is no settlement report: csba inspect {path.name} shows what it is")
@@ -141,8 +142,20 @@ def _read(
     return refused
 
 
+_KNOWN = """
+    -- the fees of a closed month as they are known now: what came late is on later statements
+    select period, marketplace_id, seller_id, terms_id, tier, fee, discount, waiver, amount, currency
+    from billing.rerated_lines
+    where kind = 'charge'
+    union all
+    select period, marketplace_id, seller_id, terms_id, tier, fee, discount, waiver, amount, currency
+    from billing.fee_lines
+    anti join billing.closes using (period, marketplace_id)
+    where kind = 'charge'
+"""
+
 _RATED = """
-    -- an item's units, with the outcome that says whether they cost anything, and what a unit of them was billed
+    -- an item's units, with the outcome that says whether they cost anything, and what a unit of them costs
     select
         unit.period, unit.marketplace_id, unit.seller_id, unit.order_id, unit.order_item_id, unit.sku,
         unit.quantity as units, unit.outcome, unit.terms_id, line.tier, line.fee, line.discount, line.waiver,
@@ -150,12 +163,11 @@ _RATED = """
              then cast(unit.quantity as decimal(10, 0)) * line.fee * (1 - line.discount) else 0 end as billed,
         line.currency
     from core.units as unit
-    left join billing.fee_lines as line
+    left join known as line
         on line.period = unit.period
         and line.marketplace_id = unit.marketplace_id
         and line.seller_id = unit.seller_id
         and line.terms_id = unit.terms_id
-        and line.kind = 'charge'
     where unit.outcome not in ('void', 'unmatched')
 """
 
@@ -169,6 +181,10 @@ with charges as (
     join core.calendar as calendar
         on calendar.marketplace_id = charged.marketplace_id
         and calendar.starts_at <= charged.posted_at and charged.posted_at < calendar.ends_at
+),
+known as ({_KNOWN}),
+known_now as (
+    select period, marketplace_id, seller_id, sum(amount) as amount from known group by all
 ),
 rated as ({_RATED}),
 items as (
@@ -209,11 +225,36 @@ per_item as (
     from of_orders
     group by all
 ),
+without_order as (
+    -- of the month in which it was posted, unless it is just what the month before came to
+    select
+        coalesce(before.period, charge.posted_period) as period, charge.marketplace_id, charge.seller_id,
+        cast(sum(charge.amount) as decimal(18, 4)) as charged, count(*) as times, min(charge.currency) as currency
+    from charges as charge
+    left join billing.statements as this
+        on this.period = charge.posted_period
+        and this.marketplace_id = charge.marketplace_id
+        and this.seller_id = charge.seller_id
+    left join billing.statements as before
+        on before.period = strftime(cast(charge.posted_period || '-01' as date) - interval 1 month, '%Y-%m')
+        and before.marketplace_id = charge.marketplace_id
+        and before.seller_id = charge.seller_id
+        and before.total = charge.amount
+        and this.total is distinct from charge.amount
+    where charge.order_id is null
+    group by all
+),
+as_a_whole as (
+    -- months of which no item is charged
+    select * from without_order anti join per_item using (period, marketplace_id, seller_id)
+),
 months as (
-    -- the months that the settlements charge: those of the units, else those in which they were posted
     select distinct marketplace_id, seller_id, period from per_item
     union
-    select distinct marketplace_id, seller_id, posted_period from charges where order_id is null
+    select marketplace_id, seller_id, period from without_order
+),
+statements_by_item as (
+    select * from billing.statements anti join as_a_whole using (period, marketplace_id, seller_id)
 ),
 by_item as (
     select
@@ -233,6 +274,7 @@ by_item as (
              when charge.times > 1 and charge.charged = charge.times * item.billed
                  then 'charged ' || charge.times || ' times'
              when charge.charged = 0 then 'charged and given back'
+             when charge.charged = -item.billed then 'given to the seller instead of charged'
              when item.discount > 0 and charge.charged = item.units * item.fee then 'charged without the reward'
              when other.tier is not null then 'charged at tier ' || other.tier || ', billed at tier ' || item.tier
              when item.fee * (1 - item.discount) <> 0 and charge.charged % (item.fee * (1 - item.discount)) = 0
@@ -256,28 +298,51 @@ by_item as (
 by_month as (
     -- what is charged without an order, and what of a statement is no item's: its rounding and its adjustments
     select
-        posted_period as period, marketplace_id, seller_id, 0 as billed, cast(sum(amount) as decimal(18, 4)) as charged,
-        any_value(currency) as currency, 'charged without an order' as because
-    from charges
-    where order_id is null
-    group by all
+        whole.period, whole.marketplace_id, whole.seller_id, coalesce(statement.total, 0) as billed, whole.charged,
+        whole.currency,
+        case when statement.total is null then 'charged without an order, and nothing is billed for the month'
+             when whole.currency <> statement.currency then 'charged in another currency than ' || statement.currency
+             when whole.charged = statement.total then null
+             when whole.charged = 0 then 'charged and given back'
+             when whole.charged = -statement.total then 'given to the seller instead of charged'
+             when whole.times > 1 and whole.charged = whole.times * statement.total
+                 then 'charged ' || whole.times || ' times'
+             when whole.charged = statement.charges then 'charged without adjustments and credits'
+             else 'another amount for the month as a whole'
+        end as because
+    from as_a_whole as whole
+    left join billing.statements as statement using (period, marketplace_id, seller_id)
+    union all
+    select period, marketplace_id, seller_id, 0, charged, currency, 'charged without an order'
+    from without_order
+    semi join per_item using (period, marketplace_id, seller_id)
     union all
     select
-        statement.period, statement.marketplace_id, statement.seller_id,
-        cast(statement.charges - coalesce(sum(by_item.billed), 0) as decimal(18, 4)), 0, statement.currency,
-        'rounded once a month, not for each unit'
-    from billing.statements as statement
-    left join by_item using (period, marketplace_id, seller_id)
-    group by statement.period, statement.marketplace_id, statement.seller_id, statement.charges, statement.currency
-    having statement.charges <> coalesce(sum(by_item.billed), 0)
+        period, marketplace_id, seller_id,
+        cast(coalesce(known_now.amount, 0) - coalesce(items.amount, 0) as decimal(18, 4)), 0,
+        statement.currency, 'rounded once a month, not for each unit'
+    from statements_by_item as statement
+    left join known_now using (period, marketplace_id, seller_id)
+    left join (select period, marketplace_id, seller_id, sum(billed) as amount from by_item group by all) as items
+        using (period, marketplace_id, seller_id)
     union all
     select
-        posted_period, marketplace_id, seller_id, cast(sum(amount) as decimal(18, 4)), 0, any_value(currency),
-        if(bool_and(kind = 'credit'), 'a credit for ', 'an adjustment of ')
-            || string_agg(distinct period, ', ' order by period)
-    from billing.adjustments
-    group by posted_period, marketplace_id, seller_id
-    having sum(amount) <> 0
+        period, marketplace_id, seller_id, cast(statement.charges - known_now.amount as decimal(18, 4)), 0,
+        statement.currency, 'corrected since, on a later statement'
+    from statements_by_item as statement
+    join known_now using (period, marketplace_id, seller_id)
+    union all
+    select
+        entry.posted_period, marketplace_id, seller_id, cast(sum(entry.amount) as decimal(18, 4)), 0,
+        any_value(entry.currency),
+        if(bool_and(entry.kind = 'credit'), 'a credit for ', 'an adjustment of ')
+            || string_agg(distinct entry.period, ', ' order by entry.period)
+    from billing.adjustments as entry
+    anti join as_a_whole
+        on as_a_whole.period = entry.posted_period
+        and as_a_whole.marketplace_id = entry.marketplace_id
+        and as_a_whole.seller_id = entry.seller_id
+    group by entry.posted_period, marketplace_id, seller_id
 )
 """
 
@@ -286,7 +351,7 @@ select
     period, marketplace_id, seller_id, order_id, order_item_id, units, billed, charged, charged - billed as difference,
     currency, because
 from (
-    select * from by_item
+    select * from by_item anti join as_a_whole using (period, marketplace_id, seller_id)
     union all by name
     select *, 0 as units, cast(null as varchar) as order_id, cast(null as varchar) as order_item_id from by_month
 )

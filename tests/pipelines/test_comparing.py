@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from finance import APRIL, MARCH, Finance
 from house import DATA, SHARED_DATA, bill, load_paths, opened
 
 from assets.core.marketplaces import read_marketplaces
@@ -100,9 +101,9 @@ def report(header: str, lines: list[Line], currency: str = "USD") -> bytes:
     return "\n".join(["\t".join(columns), *text, ""]).encode()
 
 
-def compared(warehouse: Warehouse, folder: Path, *contents: bytes) -> Comparison:
-    place = folder / f"seller={SELLER}"
-    place.mkdir()
+def compared(warehouse: Warehouse, folder: Path, *contents: bytes, seller: str = SELLER) -> Comparison:
+    place = folder / f"seller={seller}"
+    place.mkdir(parents=True)
     for number, content in enumerate(contents):
         (place / f"settlement_{number}.txt").write_bytes(content)
     found = compare(
@@ -180,6 +181,10 @@ CHANGES: dict[str, tuple[Callable[[list[Line]], object], str]] = {
         lambda lines: lines[0].update({"amount": f"{Decimal(lines[0]['amount']) * 3:.2f}"}),
         "charged for 3 units",
     ),
+    "sign": (
+        lambda lines: lines[0].update({"amount": lines[0]["amount"].lstrip("-")}),
+        "given to the seller instead of charged",
+    ),
     "tier": (lambda lines: lines[0].update({"amount": f"{Decimal(lines[0]['amount']) / 2:.2f}"}), "charged at tier 2"),
 }
 
@@ -206,6 +211,74 @@ def test_units_that_cost_nothing_and_another_currency(warehouse: Warehouse, tmp_
     (place / "of_trial.txt").write_bytes(report(V2, [line]))
     other = compared(warehouse, tmp_path, report(V2, charged_as_billed(warehouse), currency="EUR"))
     assert {"charged in another currency than USD", "charged, but its units are trial"} <= set(reasons(other))
+
+
+def of_a_month(amount: Decimal, posted: str) -> Line:
+    """A line that charges a month as a whole."""
+    return {
+        "transaction-type": "Fee",
+        "amount-description": "CSBAFee",
+        "amount": f"{-amount:.2f}",
+        "marketplace-name": "amazon.com",
+        "posted-date-time": f"{posted}T10:00:00+00:00",
+    }
+
+
+@pytest.mark.parametrize("posted", ["2026-05-31", "2026-06-03"])
+@pytest.mark.parametrize(
+    ("factor", "reason"),
+    [
+        ("1", None),
+        ("-1", "given to the seller instead of charged"),
+        ("2", "another amount for the month as a whole"),
+        ("0", "charged and given back"),
+    ],
+)
+def test_a_month_charged_as_one_sum_is_held_against_its_statement(
+    warehouse: Warehouse, tmp_path: Path, posted: str, factor: str, reason: str | None
+) -> None:
+    (owed,) = warehouse.rows(
+        "select total from billing.statements where period = ? and marketplace_id = ? and seller_id = ?",
+        [MONTH, US, SELLER],
+    )
+    is_other = reason is not None and posted.startswith("2026-06")
+    found = compared(warehouse, tmp_path, report(V2, [of_a_month(owed["total"] * Decimal(factor), posted)]))
+    if is_other:
+        # Which month another amount is for nobody can tell: it is that in which it was posted.
+        assert [line["because"] for line in found.lines] == (
+            [] if factor == "0" else ["charged without an order, and nothing is billed for the month"]
+        )
+    else:
+        assert [(line["billed"], line["because"]) for line in found.lines] == [(owed["total"], reason)]
+        assert found.differs is (reason is not None)
+
+
+def test_a_closed_month_is_compared_as_it_is_known_now(tmp_path: Path) -> None:
+    """Two late contacts make ten units of March dearer, on April's statement: 8 instead of 2."""
+    line = of_a_month(Decimal(2), "2026-03-20") | {"order-id": "A", "order-item-code": "1"}
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        finance.close(MARCH)
+        finance.contact("C1", MARCH)
+        finance.contact("C2", MARCH)
+        finance.run(APRIL)
+        (item,) = warehouse.rows("select distinct order_item_id from core.units")
+        line["order-item-code"] = item["order_item_id"]
+        early = compared(warehouse, tmp_path / "early", report(V2, [line]), seller="S")
+        late = compared(
+            warehouse, tmp_path / "late", report(V2, [line, of_a_month(Decimal(6), "2026-04-20")]), seller="S"
+        )
+    charged_once = {
+        "charged at tier 1, billed at tier 3": Decimal(-6),
+        "corrected since, on a later statement": Decimal(6),
+    }
+    assert reasons(early) == charged_once
+    assert [total["billed"] for total in early.totals] == [2]
+    assert reasons(late) == charged_once, "the sum of April is just what was adjusted"
+    assert [(total["period"], total["billed"], total["charged"]) for total in late.totals] == [
+        (MARCH, 2, 2),
+        (APRIL, 6, 6),
+    ]
 
 
 def test_rounding_is_told_and_is_no_difference_of_an_item(warehouse: Warehouse, tmp_path: Path) -> None:
