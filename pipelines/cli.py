@@ -244,7 +244,8 @@ def inspect(path: Path) -> None:
     Of a file that nobody knows: which sources come nearest, what it lacks for them, and a draft of a source.
     """
     from assets.core.marketplaces import read_marketplaces
-    from assets.raw.reading import FileRefusedError, fault_at_start
+    from assets.raw.files import FileRefusedError
+    from assets.raw.json_records import fault_at_start
     from assets.raw.sources import read_sources
     from pipelines.inspecting import draft, nearest, readings
     from pipelines.summary import show_reading, show_unknown

@@ -19,7 +19,7 @@ from typing import IO, Any
 import duckdb
 
 from assets.core.marketplaces import Marketplace
-from assets.raw.reading import FileRefusedError
+from assets.raw.files import FileRefusedError
 from assets.raw.sources import Sources, files_of
 from assets.raw.staging import Staging
 from assets.settings import Limits

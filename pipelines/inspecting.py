@@ -14,7 +14,9 @@ from typing import Any
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import DATASETS
-from assets.raw.reading import DELIMITERS, FileRefusedError, columns_of, is_json, keys_of, likely_dialect
+from assets.raw.files import FileRefusedError, is_json
+from assets.raw.json_records import keys_of
+from assets.raw.reading import DELIMITERS, columns_of, likely_dialect
 from assets.raw.sources import CANONICAL, Source, Sources
 from assets.raw.staging import Staging
 from assets.settings import Limits

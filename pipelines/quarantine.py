@@ -13,7 +13,8 @@ from typing import Any, TextIO
 
 from assets.raw.contracts import DATASETS
 from assets.raw.facts import beside, facts_of
-from assets.raw.reading import DIALECTS, JSON, SUFFIXES, Dialect
+from assets.raw.files import JSON, SUFFIXES
+from assets.raw.reading import DIALECTS, Dialect
 from assets.raw.sources import Sources
 from assets.warehouse import Warehouse
 from pipelines.summary import LINE

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from written import DELIMITED, KANA, Record, Row, Style, in_an_encoding_that_is_found, packed, written
 
 from assets.raw.contracts import DATASETS
-from assets.raw.reading import COMPRESSIONS, DIALECTS, SUFFIXES
+from assets.raw.files import COMPRESSIONS, SUFFIXES
+from assets.raw.reading import DIALECTS
 from assets.raw.sources import Source, read_sources
 
 US, BRAZIL = "ATVPDKIKX0DER", "A2Q3Y263D00KWC"

@@ -14,7 +14,7 @@ import re
 import tomllib
 from pathlib import Path
 
-from assets.raw.reading import FileRefusedError
+from assets.raw.files import FileRefusedError
 
 _SAID = re.compile(r"(?:^|[^A-Za-z0-9])([a-z]+)=([^=]*?)(?=[^A-Za-z0-9][a-z]+=|[.]|$)")
 _VALUE = re.compile(r"[A-Za-z0-9-]+")

@@ -21,7 +21,8 @@ from pathlib import Path
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.facts import beside
-from assets.raw.reading import LIMITS, SUFFIXES, FileRefusedError, fault_at_start, sha256
+from assets.raw.files import LIMITS, SUFFIXES, FileRefusedError, sha256
+from assets.raw.json_records import fault_at_start
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
 from assets.settings import Limits

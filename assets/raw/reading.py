@@ -1,15 +1,13 @@
 """A file as text: every row of it, in its order, every value as it came.
 
-It owns formats, compression and headers. It does not know what the columns mean. Of delimited text that breaks its own
-rules the lines at fault become rows that say so (`by_line.py`), of JSON the records at fault (`by_record.py`); any
-other file that it cannot read to its last byte is refused whole, by name and reason, and nothing of it is kept.
+It owns formats and headers. It does not know what the columns mean. Of delimited text that breaks its own rules the
+lines at fault become rows that say so (`by_line.py`), of JSON the records at fault (`json_records.py`); any other file
+that it cannot read to its last byte is refused whole, by name and reason, and nothing of it is kept.
 """
 
 import codecs
 import csv
-import hashlib
 import io
-import json
 import re
 from collections import Counter
 from collections.abc import Generator, Sequence
@@ -22,54 +20,31 @@ import duckdb
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from assets.raw import by_record, json_text
+from assets.raw import json_text
 from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, open_text, records
-from assets.raw.by_record import ANYWHERE, BeyondError, NotJsonError, Shape
+from assets.raw.files import (
+    JSON,
+    LIMITS,
+    LINE_OF,
+    OF_LINES,
+    SMALL,
+    FileRefusedError,
+    UnreadableError,
+    beyond,
+    exactly,
+    hold_size,
+    kind_of,
+    look_at_size,
+    quoted,
+)
 from assets.settings import Limits
-
-SUFFIXES = re.compile(r"\.(?P<format>csv|tsv|txt|parquet|jsonl|json)(?P<compression>\.gz|\.zst)?$", re.IGNORECASE)
-COMPRESSIONS = {None: None, ".gz": "gzip", ".zst": "zstd"}
-
-LIMITS = Limits()
-SMALL = 10_000_000
-"""Bytes. What is no larger once decompressed does no harm, at whatever ratio."""
-
-LINE_OF = "a line of more than {:,} bytes"
-BYTES_BETWEEN_LOOKS, BYTES_LOOKED_AT = 8_000_000, 64_000
-"""The engine's buffers hold sixteen lines of the greatest length, at least 32 MB."""
-
-OF_LINES = ("refused", "as_came")
-"""Columns of rows that may be lines at fault: why, and the line."""
-
-BEYOND = {
-    "longest_line": LINE_OF,
-    "largest_document": "a record of more than {:,} characters",
-    "largest_ratio": "a record of more than {:,} times its size once it is taken apart",
-    "deepest_nesting": "objects or arrays nested deeper than {:,}",
-}
-"""What a document has that is beyond a limit."""
-
-EXACT = "exact"
-"""The column of records of JSON with their fractions as text, of those that have any."""
-
-RECORDS_LOOKED_AT = 10
-"""JSON is known by the keys of one of the first so many records."""
 
 OWN_NAMES = {"rowid", "as_came"}
 """Columns that the table of text has of its own."""
-
 NEAR_VALUES = re.compile(r"""["“(]|(?<!\w)'""")
 """What comes before a value in a message, which may be personal."""
 NOT_IN_NAMES = re.compile(r"[\W_]+")
 LINE_END = re.compile(r"\r\n|\n|\r")
-
-
-class FileRefusedError(Exception):
-    """A file that cannot be loaded; the message says why and what to do, without the file's name."""
-
-
-class UnreadableError(FileRefusedError):
-    """A file that breaks the rules of its format somewhere."""
 
 
 @dataclass(frozen=True)
@@ -84,17 +59,9 @@ class Dialect:
     """Whether a row may end before its last values, which are then blank."""
 
 
-JSON = {"json": False, "jsonl": True}
-"""Whether each line is a document."""
 DELIMITERS = {",": ",", ";": ";", "\t": "tab", "|": "|"}
 """Those that are common, and what a source calls them."""
 DIALECTS = {"csv": Dialect(","), "tsv": Dialect("\t"), "txt": Dialect("\t", "")}
-
-
-def sha256(path: Path) -> str:
-    """The hash of a file's content."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def as_text(
@@ -110,12 +77,12 @@ def as_text(
     `as_came`, the line, and `refused`, why it cannot be read exactly. What goes wrong, here or when the SELECT is run,
     is told by `refused_if_unreadable`; columns that are not selected are not parsed. Not for documents of JSON.
     """
-    kind, compression = _kind_of(path)
-    _look_at_size(path, limits)
+    kind, compression = kind_of(path)
+    look_at_size(path, limits)
     if kind == "parquet":
         return _parquet_as_text(path, columns, limits)
     if kind in JSON:
-        return json_text.columns(columns, json_text.lines(_exactly(path), compression, limits))
+        return json_text.columns(columns, json_text.lines(exactly(path), compression, limits))
     return _delimited_as_text(path, compression, dialect or DIALECTS[kind], columns, limits)
 
 
@@ -146,39 +113,6 @@ def read_as_text(
     return con.execute(f"select count(*) from {table}").fetchall()[0][0]
 
 
-def read_records(
-    con: duckdb.DuckDBPyConnection, path: Path, table: str, *, shape: Shape = ANYWHERE, limits: Limits = LIMITS
-) -> int:
-    """Read JSON into a fresh temporary table of records; returns its rows.
-
-    The table has `as_came`, the record, `refused`, why it cannot be taken exactly, and `exact`.
-    """
-    kind, compression = _kind_of(path)
-    _look_at_size(path, limits)
-    columns = OF_LINES[1], OF_LINES[0], EXACT
-    con.execute(f"create or replace temp table {table} ({', '.join(f'{name} varchar' for name in columns)})")
-    try:
-        found = by_record.records(path, compression, shape, limits, is_lines=JSON[kind])
-        for batch in by_record.in_batches(found, columns):
-            con.register("batch", batch)
-            con.execute(f"insert into {table} from batch")
-            con.unregister("batch")
-    except (BeyondError, NotJsonError) as error:
-        raise _refusal(error, limits) from error
-    return con.execute(f"select count(*) from {table}").fetchall()[0][0]
-
-
-def _refusal(error: BeyondError | NotJsonError, limits: Limits) -> FileRefusedError:
-    if isinstance(error, BeyondError):
-        return _beyond(limits, error.limit, BEYOND[error.limit])
-    return FileRefusedError(f"it is not JSON: {error}; is the file cut off?")
-
-
-def records_as_text(table: str, columns: tuple[str, ...]) -> str:
-    """The SELECT that reads a table of records as `as_text` reads JSON lines."""
-    return json_text.columns(columns, f"select as_came as json, refused as said from {table}")
-
-
 def read_by_line(
     con: duckdb.DuckDBPyConnection,
     path: Path,
@@ -194,7 +128,7 @@ def read_by_line(
     The table has `refused` and `as_came` beside the header's columns, for lines at fault. Raises `why` for a file that
     is no delimited text, or has no line without a fault.
     """
-    kind, compression = _kind_of(path)
+    kind, compression = kind_of(path)
     if kind not in DIALECTS:
         raise why
     dialect = dialect or DIALECTS[kind]
@@ -221,87 +155,11 @@ def read_by_line(
             con.execute(f"insert into {table} from batch")
             con.unregister("batch")
     except LineTooLongError as error:
-        raise _beyond(limits, "longest_line", LINE_OF) from error
+        raise beyond(limits, "longest_line", LINE_OF) from error
     rows, good = con.execute(f"select count(*), count(*) filter (refused is null) from {table}").fetchall()[0]
     if rows and not good:
         raise why
     return rows, IN_WORDS[encoding]
-
-
-def is_json(path: Path) -> bool:
-    """Whether a file is JSON, by its name."""
-    return _kind_of(path)[0] in JSON
-
-
-def is_document(path: Path) -> bool:
-    """Whether a file is JSON that does not consist of lines, by its name."""
-    return _kind_of(path)[0] == "json"
-
-
-def _kind_of(path: Path) -> tuple[str, str | None]:
-    """The format of a file and its compression, by its name."""
-    suffix = SUFFIXES.search(path.name)
-    if suffix is None:
-        raise FileRefusedError(
-            "not a kind of file that can be read; known are .csv, .tsv, .txt, .json, .jsonl and .parquet, plain, .gz"
-            " or .zst"
-        )
-    return suffix["format"].lower(), COMPRESSIONS[suffix["compression"] and suffix["compression"].lower()]
-
-
-def _look_at_size(path: Path, limits: Limits) -> None:
-    """Refuse a file that becomes too large when it is decompressed, or that consists of lines and has too long ones."""
-    kind, compression = _kind_of(path)
-    if compression:
-        _decompress(path, compression, limits, has_lines=kind != "json")
-    elif kind not in ("json", "parquet"):
-        _look_for_long_lines(path, limits)
-
-
-def _decompress(path: Path, compression: str, limits: Limits, *, has_lines: bool) -> None:
-    """Read a compressed file to its end, because the engine takes one that is cut off for a shorter one.
-
-    It also passes over lines that are longer than its buffers, and says nothing.
-    """
-    size, line, most = 0, 0, max(SMALL, path.stat().st_size * limits.largest_ratio)
-    try:
-        with open_text(path, compression) as file:
-            while piece := file.read(1 << 20):
-                size += len(piece)
-                _hold_size(size, most, limits)
-                end = _last_line_end(piece)
-                line = line + len(piece) if end < 0 else len(piece) - end
-                if has_lines and line > limits.longest_line:
-                    raise _beyond(limits, "longest_line", LINE_OF)
-    except (OSError, pa.ArrowException) as error:
-        raise FileRefusedError(f"it is not a whole {compression} file; was it cut off?") from error
-
-
-def _hold_size(size: int, most: int, limits: Limits) -> None:
-    """Refuse what becomes of so many bytes once it is decompressed; `most` is what its own size allows."""
-    if size > limits.largest_file:
-        raise _beyond(limits, "largest_file", "more than {:,} bytes once it is decompressed")
-    if size > most:
-        raise _beyond(limits, "largest_ratio", "more than {:,} times its size once it is decompressed")
-
-
-def _look_for_long_lines(path: Path, limits: Limits) -> None:
-    """Refuse a plain file with a line that is longer than the engine's buffers, which it would pass over in silence.
-
-    Here and there is enough: such a line is many times as long as a line may be.
-    """
-    with path.open("rb") as file:
-        for start in range(0, path.stat().st_size, BYTES_BETWEEN_LOOKS):
-            file.seek(start)
-            line = 0
-            while (piece := file.read(BYTES_LOOKED_AT)) and _last_line_end(piece) < 0:
-                line += len(piece)
-                if line > limits.longest_line:
-                    raise _beyond(limits, "longest_line", LINE_OF)
-
-
-def _last_line_end(piece: bytes) -> int:
-    return max(piece.rfind(b"\n"), piece.rfind(b"\r"))
 
 
 def _delimited_as_text(
@@ -311,13 +169,13 @@ def _delimited_as_text(
     if not header:
         raise UnreadableError("it is empty: not even a header")
     names = names_of(header, wanted, limits)
-    columns = ", ".join(f"{_quoted(name)}: 'VARCHAR'" for name in names)
+    columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
     is_one = len(names) == 1
     rows = (
-        f"read_csv({_exactly(path)}, auto_detect = false, header = true, columns = {{{columns}}},"
+        f"read_csv({exactly(path)}, auto_detect = false, header = true, columns = {{{columns}}},"
         f" compression = '{compression or 'none'}', hive_partitioning = false,"
         f" skip = {dialect.header - 1}, allow_quoted_nulls = {str(not is_one).lower()},"
-        f" delim = {_quoted(dialect.delimiter)}, quote = {_quoted(dialect.quote)}, escape = {_quoted(dialect.quote)},"
+        f" delim = {quoted(dialect.delimiter)}, quote = {quoted(dialect.quote)}, escape = {quoted(dialect.quote)},"
         f" strict_mode = true, null_padding = {str(dialect.is_ragged).lower()}, max_line_size = {limits.longest_line})"
     )
     if not is_one:
@@ -345,7 +203,7 @@ def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limit
 
 def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> frozenset[str]:
     """The names of the columns of delimited text, in whatever encoding; none of any other file."""
-    kind, compression = _kind_of(path)
+    kind, compression = kind_of(path)
     if kind not in DIALECTS or not path.is_file():
         return frozenset()
     dialect = dialect or DIALECTS[kind]
@@ -362,7 +220,7 @@ def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> 
 
 def likely_dialect(path: Path) -> Dialect | None:
     """How delimited text seems to be written whose name says otherwise: its header holds another delimiter."""
-    kind, _ = _kind_of(path)
+    kind, _ = kind_of(path)
     if kind not in DIALECTS or len(columns_of(path, None)) > 1:
         return None
     others = [replace(DIALECTS[kind], delimiter=delimiter) for delimiter in DELIMITERS]
@@ -382,7 +240,7 @@ def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits =
     if any("\x00" in name for name in header):
         raise FileRefusedError("it is not text")
     if len(header) > limits.most_columns:
-        raise _beyond(limits, "most_columns", "more than {:,} columns")
+        raise beyond(limits, "most_columns", "more than {:,} columns")
     plain = [NOT_IN_NAMES.sub("_", name.lower()).strip("_") or f"column_{n}" for n, name in enumerate(header, start=1)]
     for name, times in Counter(plain).items():
         if times > 1 and name in wanted:
@@ -402,43 +260,6 @@ def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits =
     return list(names)
 
 
-def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> list[frozenset[str]]:
-    """The keys of each of the first records of JSON that are good; none of any other file."""
-    kind, compression = _kind_of(path)
-    found: list[frozenset[str]] = []
-    if kind not in JSON or not path.is_file():
-        return found
-    try:
-        first = by_record.records(path, compression, Shape(records), limits, is_lines=JSON[kind])
-        for record in islice(first, RECORDS_LOOKED_AT):
-            if record.refused is None:
-                found.append(frozenset(json.loads(record.text, parse_int=str)))
-    except (BeyondError, NotJsonError, OSError, pa.ArrowException):
-        pass  # what was found before is enough; whoever reads the file is told
-    return found
-
-
-def fault_at_start(path: Path, limits: Limits = LIMITS) -> str | None:
-    """What is wrong with JSON that begins with no good record, so that nobody can know it by its keys."""
-    kind, compression = _kind_of(path)
-    if kind not in JSON:
-        return None
-    try:
-        found = by_record.records(path, compression, ANYWHERE, limits, is_lines=JSON[kind])
-        first = list(islice(found, RECORDS_LOOKED_AT))
-    except (BeyondError, NotJsonError) as error:
-        return str(_refusal(error, limits))
-    except (OSError, pa.ArrowException):
-        return None
-    if not first:
-        return "it has no record"
-    refused = first[0].refused
-    if refused is None or any(record.refused is None for record in first):
-        return None
-    what, _, good = refused.partition(": ")
-    return f"its first {what} should be {good}"
-
-
 def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str:
     """Single values as text; a column of lists, or of several values in one, is blank.
 
@@ -456,13 +277,13 @@ def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     packed = sum(group.column(each).total_uncompressed_size for group in groups for each in range(group.num_columns))
     values, most = metadata.num_rows * len(given), max(SMALL, path.stat().st_size * limits.largest_ratio)
-    _hold_size(max(values, packed), most, limits)
-    rows = f"read_parquet({_exactly(path)}, binary_as_string = true, hive_partitioning = false)"
+    hold_size(max(values, packed), most, limits)
+    rows = f"read_parquet({exactly(path)}, binary_as_string = true, hive_partitioning = false)"
     with duckdb.connect() as con:
         kinds = [kind for _, kind, *_ in con.execute(f"describe from {rows}").fetchall()]
         texts = [_in_quotes(name) for name, kind in zip(given, kinds, strict=True) if kind == "VARCHAR"]
         measured = " + ".join(f"coalesce(sum(strlen({name})), 0)" for name in texts) or "0"
-        _hold_size(values + con.execute(f"select {measured} from {rows}").fetchall()[0][0], most, limits)
+        hold_size(values + con.execute(f"select {measured} from {rows}").fetchall()[0][0], most, limits)
     selected = []
     for name, column, kind in zip(given, called, kinds, strict=True):
         has_several = kind.endswith("]") or kind.startswith(("STRUCT", "MAP", "UNION", "VARIANT"))
@@ -471,23 +292,6 @@ def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str
         value = "null" if has_several else _in_quotes(name)
         selected.append(f"cast({value} as varchar) as {_in_quotes(column)}")
     return f"select {', '.join(selected)} from {rows}"
-
-
-def _exactly(path: Path) -> str:
-    """A path as the engine reads it: that file and no other, although it takes * ? [ for patterns."""
-    text = str(path.absolute())
-    pattern = re.sub(r"([*?\[])", r"[\1]", text)
-    if pattern != text and "\\" in text:
-        raise FileRefusedError("its name or folder has a backslash beside * ? or [, which cannot be read; rename it")
-    return _quoted(pattern)
-
-
-def _beyond(limits: Limits, name: str, what: str) -> FileRefusedError:
-    return FileRefusedError(f"it has {what.format(getattr(limits, name))} ({Limits.named(name)})")
-
-
-def _quoted(text: str) -> str:
-    return "'" + text.replace("'", "''") + "'"
 
 
 def _in_quotes(name: str) -> str:

@@ -42,7 +42,9 @@ import duckdb
 
 from assets.raw.by_record import ANYWHERE, Shape
 from assets.raw.contracts import DATASETS, Dataset
-from assets.raw.reading import LIMITS, SUFFIXES, Dialect, columns_of, is_json, keys_of, names_of
+from assets.raw.files import LIMITS, SUFFIXES, is_json
+from assets.raw.json_records import keys_of
+from assets.raw.reading import Dialect, columns_of, names_of
 from assets.raw.times_sql import TimeForm
 from assets.settings import Limits
 

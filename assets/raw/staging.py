@@ -32,23 +32,15 @@ from assets.raw.damage_sql import (
     seems_whole,
 )
 from assets.raw.facts import beside, facts_of
+from assets.raw.files import LIMITS, OF_LINES, SUFFIXES, FileRefusedError, UnreadableError, is_document, is_json, quoted
+from assets.raw.json_records import EXACT, read_records, records_as_text
 from assets.raw.reading import (
     DELIMITERS,
     DIALECTS,
-    EXACT,
-    LIMITS,
-    OF_LINES,
-    SUFFIXES,
-    FileRefusedError,
-    UnreadableError,
     as_text,
-    is_document,
-    is_json,
     likely_dialect,
     read_as_text,
     read_by_line,
-    read_records,
-    records_as_text,
     refused_if_unreadable,
 )
 from assets.raw.sources import TEMPORARY_TABLES, TEMPORARY_VIEWS, Source
@@ -237,7 +229,7 @@ class Staging:
                     f"it does not say its {name}: put it into a folder {name}=…, call it …_{name}=…{self.path.suffix},"
                     f' or put a file {beside(self.path).name} beside it that says {name} = "…"'
                 )
-        cases = " ".join(f"when {_text(name)} then {_text(value)}" for name, value in self.facts.items())
+        cases = " ".join(f"when {quoted(name)} then {quoted(value)}" for name, value in self.facts.items())
         told = f"case name {cases} end" if cases else "null"
         self.con.execute(f"create or replace temp macro fact(name) as cast({told} as varchar)")
         self.con.execute("create temp table marketplaces (marketplace_id varchar, domain varchar, time_zone varchar)")
@@ -279,7 +271,7 @@ class Staging:
             else "cast(null as varchar)"
             for name in (*columns, "refused", "skipped", "time_zone")
         }
-        constant = _text(self.source.zone) if self.source.zone else None
+        constant = quoted(self.source.zone) if self.source.zone else None
         zone = f"coalesce({came['time_zone']}, {constant or 'null'})" if "time_zone" in own else constant
         self.writing = replace(self.writing, zone=zone, zones=self.zones)
         values = ", ".join(
@@ -354,13 +346,13 @@ class Staging:
     def hold_against_contract(self) -> None:
         """`refusals`: each row that the source, the typing or the contract refuses, with the first column at fault."""
         reasons = " ".join(
-            f"when {_text(name)} then {self.why_unreadable(f'texts[{place}]', kind)}"
+            f"when {quoted(name)} then {self.why_unreadable(f'texts[{place}]', kind)}"
             for place, (name, kind) in enumerate(self.dataset.columns.items(), start=1)
         )
         damaged = "".join(
             f"""
             union all
-            select row_number, {_text(name)}, {damage_of_id(name, is_rounded=name in self.rounded)} as damage
+            select row_number, {quoted(name)}, {damage_of_id(name, is_rounded=name in self.rounded)} as damage
             from doubtful where refused is null and skipped is null and damage is not null"""
             for name in self.dataset.ids
         )
@@ -394,7 +386,7 @@ class Staging:
 
     def why_unreadable(self, text: str, kind: str) -> str:
         """The expression of what a good value is, and of what a spreadsheet has done to this one where it shows."""
-        good = _text(self.writing.how_to_read(kind))
+        good = quoted(self.writing.how_to_read(kind))
         damage = damage_of_value(text, kind, has_decimal_comma=self.writing.has_decimal_comma)
         return f"{good} || coalesce('; ' || {damage}, '')"
 
@@ -414,7 +406,7 @@ class Staging:
         given = self.columns_of(mapped)
         instants = [name for name, kind in self.dataset.columns.items() if kind == "TIMESTAMP" and name in given]
         zone = f"cast({'mapped.time_zone' if 'time_zone' in given else 'null'} as varchar)"
-        zone = f"coalesce({zone}, {_text(self.source.zone)})" if self.source.zone else zone
+        zone = f"coalesce({zone}, {quoted(self.source.zone)})" if self.source.zone else zone
         times = " union all ".join(f"select {name} as instant from staged" for name in instants)
         near = " union all ".join(
             f"""
@@ -425,7 +417,7 @@ class Staging:
             where cast(staged.{name} as date) in (from days)"""
             for name in instants
         )
-        zones = ", ".join(f"({_text(name)})" for name in self.zones)
+        zones = ", ".join(f"({quoted(name)})" for name in self.zones)
         if not instants or not zones:
             return
         ((self.times_repeated, self.times_skipped),) = self.con.execute(f"""
@@ -478,7 +470,7 @@ def _within_python(name: str, kind: str) -> str:
 def _as_json(values: Mapping[str, str]) -> str:
     """A row of text as it came, of the expression of each of its columns: the line if it was kept, or an object."""
     others = OF_LINES if OF_LINES[1] in values else ()
-    pairs = ", ".join(f"{_text(name)}, {value}" for name, value in values.items() if name not in others)
+    pairs = ", ".join(f"{quoted(name)}, {value}" for name, value in values.items() if name not in others)
     return f"coalesce({values.get('as_came', 'null')}, cast(json_object({pairs}) as varchar))"
 
 
@@ -486,10 +478,6 @@ def _is_several(column: str) -> str:
     """Whether what was taken from JSON is an object or an array, which no value is."""
     text = f"cast({column} as varchar)"
     return f"substr({text}, 1, 1) in ('{{', '[') and json_valid({text})"
-
-
-def _text(value: str) -> str:
-    return "'{}'".format(value.replace("'", "''"))
 
 
 def _name(column: str) -> str:

@@ -17,7 +17,8 @@ import pytest
 from house import DATA, SHARED_DATA
 from watched import Outcome, Watched, columns_in_words
 
-from assets.raw.reading import COMPRESSIONS, DIALECTS, SUFFIXES
+from assets.raw.files import COMPRESSIONS, SUFFIXES
+from assets.raw.reading import DIALECTS
 from assets.raw.sources import CANONICAL, Source, read_sources
 
 HOSTILE = SHARED_DATA / "hostile"

@@ -16,7 +16,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.raw.reading import FileRefusedError, names_of, read_as_text
+from assets.raw.files import FileRefusedError
+from assets.raw.reading import names_of, read_as_text
 from assets.raw.sources import read_sources
 
 

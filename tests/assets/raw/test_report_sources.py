@@ -8,7 +8,7 @@ import pytest
 
 from assets.core.marketplaces import read_marketplaces
 from assets.raw.facts import facts_of
-from assets.raw.reading import FileRefusedError
+from assets.raw.files import FileRefusedError
 from assets.raw.sources import read_sources
 from assets.settings import CHECKOUT
 
