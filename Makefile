@@ -9,7 +9,7 @@ export UV_PYTHON_DOWNLOADS := never
 export UV_NO_PROGRESS := 1
 export DAGSTER_DISABLE_TELEMETRY := 1
 
-.PHONY: demo test lint prove bench dagster lock sample formats
+.PHONY: demo test lint prove bench dagster lock sample formats tables
 
 demo: $(READY)  ## bill the sample, and say where the statements lie
 	@$(BIN)/csba demo
@@ -40,6 +40,9 @@ sample: $(READY)  ## make data/sample anew
 
 formats: $(READY)  ## make docs/formats.md anew, from the sources and the real files at hand
 	@$(BIN)/python tests/formats.py docs/formats.md
+
+tables: $(READY)  ## make docs/tables.md anew, from the tables
+	@$(BIN)/python tests/tables_told.py docs/tables.md
 
 lock: $(READY)  ## after a change of pyproject.toml
 	@$(UV) pip compile -q pyproject.toml --group dev --extra archive $(LOCKED) -o requirements.lock

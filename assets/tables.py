@@ -40,6 +40,7 @@ import duckdb
 
 from assets.as_made import WHOLE, is_as_made, note_made, version_of
 from assets.lineage import look_at, tables_named
+from assets.meanings import MEANINGS
 from assets.reach import show_reached_coverage, show_reached_items
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, parts_that_fit
 
@@ -135,6 +136,11 @@ class Table:
     def full_name(self) -> str:
         """`schema.table`."""
         return f"{self.schema}.{self.name}"
+
+    def meanings(self, columns: Iterable[str]) -> dict[str, str]:
+        """Column → meaning, of those that the header or `assets/meanings.py` explains."""
+        known = MEANINGS | dict(self.columns)
+        return {name: known[name] for name in columns if name in known}
 
     @property
     def reads(self) -> tuple[str, ...]:
@@ -393,12 +399,13 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     """
     if table.is_view:
         con.execute(f"create or replace view {table.full_name} as {table.query}")
-        comment_on(con, "view", table.full_name, table.description, table.columns)
+        columns = [name for name, *_ in con.execute(f"describe {table.full_name}").fetchall()]
+        comment_on(con, "view", table.full_name, table.description, table.meanings(columns))
     elif not exists(con, table.full_name):
         with _temporary_tables(con, table, None):
             columns = _columns(con, table.query)
         con.execute(f"create table {table.full_name} ({columns_to_make(columns)})")
-        comment_on(con, "table", table.full_name, table.description, table.columns)
+        comment_on(con, "table", table.full_name, table.description, table.meanings(columns))
 
 
 def _replace(con: duckdb.DuckDBPyConnection, table: Table, reading: Reading) -> None:

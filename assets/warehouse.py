@@ -31,40 +31,71 @@ HARDLY_REPEATED = frozenset(("order_id", "order_item_id", "shipment_id", "contac
 BYTES_A_ROW = 250
 """Memory that a shipment line takes while it is joined to its item."""
 
-ACCOUNTS_OF_LOADS = """
-create table if not exists raw.superseded (
-    dataset varchar not null, file_id bigint not null, row_number bigint not null, load_id bigint not null
-);
-comment on table raw.superseded is
-    'One row per raw row that another version of its key beats, from the load on that shows it.';
-
-create table if not exists audit.runs (
-    run_id bigint primary key, command varchar not null, started_at timestamp not null, ended_at timestamp,
-    outcome varchar not null, code_version varchar not null, counts varchar, checks varchar
-);
-comment on table audit.runs is
-    'One row per run of a command. outcome: running, done, failed, or interrupted (its process ended early).';
-
-create table if not exists audit.files (
-    file_id bigint primary key, load_id bigint not null, path varchar not null, sha256 varchar not null,
-    source varchar not null, dataset varchar not null, rows_read bigint not null, rows_loaded bigint not null,
-    rows_duplicate bigint not null, rows_quarantined bigint not null, rows_skipped bigint not null,
-    skipped_because varchar, joined varchar, rules_sha256 varchar not null, loaded_at timestamp not null
-);
-comment on table audit.files is
-    'One row per file and dataset. rows_read = loaded + duplicate + quarantined + skipped.';
-
-create table if not exists audit.hashes (path varchar primary key, stamp varchar not null, sha256 varchar not null);
-comment on table audit.hashes is
-    'One row per file: the hash of its content while it has that stamp (size and times), so that it need not be read.';
-
-create table if not exists audit.quarantine (
-    file_id bigint not null, row_number bigint not null, dataset varchar not null, column_name varchar,
-    check_name varchar not null, value varchar, "row" varchar not null
-);
-comment on table audit.quarantine is
-    'One row per refused row: the first check it failed, and the row as it came, as JSON. May hold personal data.';
-"""
+ACCOUNTS_OF_LOADS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
+    "raw.superseded": (
+        "One row per raw row that another version of its key beats, from the load on that shows it.",
+        {
+            "dataset": ("varchar not null", "the dataset of the row that is beaten"),
+            "file_id": ("bigint not null", "its file (audit.files)"),
+            "row_number": ("bigint not null", "its row in that file, from 1"),
+            "load_id": ("bigint not null", "the load that brought the version which beats it"),
+        },
+    ),
+    "audit.runs": (
+        "One row per run of a command.",
+        {
+            "run_id": ("bigint primary key", "the run, from 1"),
+            "command": ("varchar not null", "the command, with its arguments"),
+            "started_at": ("timestamp not null", "when it began, UTC"),
+            "ended_at": ("timestamp", "when it ended, UTC; null: it has not, or its process was ended"),
+            "outcome": ("varchar not null", "running, done, failed, or interrupted (its process ended early)"),
+            "code_version": ("varchar not null", "the version of the program"),
+            "counts": ("varchar", "what it did, as a JSON object of counts"),
+            "checks": ("varchar", "failing rows by check, as a JSON object"),
+        },
+    ),
+    "audit.files": (
+        "One row per file and dataset. rows_read = loaded + duplicate + quarantined + skipped.",
+        {
+            "file_id": ("bigint primary key", "the file as this dataset, from 1"),
+            "load_id": ("bigint not null", "the load that brought it, from 1"),
+            "path": ("varchar not null", "where it lay"),
+            "sha256": ("varchar not null", "of its content, and of the files joined to it"),
+            "source": ("varchar not null", "the source that read it (data/sources), or canonical"),
+            "dataset": ("varchar not null", "the dataset that its rows became"),
+            "rows_read": ("bigint not null", "rows in it"),
+            "rows_loaded": ("bigint not null", "rows kept in raw.<dataset>"),
+            "rows_duplicate": ("bigint not null", "rows that were known already, with the same content"),
+            "rows_quarantined": ("bigint not null", "rows refused (audit.quarantine)"),
+            "rows_skipped": ("bigint not null", "rows that are none of this dataset, as its source says"),
+            "skipped_because": ("varchar", "skipped rows by reason, as a JSON object"),
+            "joined": ("varchar", "hash by name of the files that were read with it, as a JSON object"),
+            "rules_sha256": ("varchar not null", "hash of the rules by which it was read"),
+            "loaded_at": ("timestamp not null", "when, UTC"),
+        },
+    ),
+    "audit.hashes": (
+        "One row per file: the hash of its content while it has that stamp, so that it need not be read.",
+        {
+            "path": ("varchar primary key", "where it lies"),
+            "stamp": ("varchar not null", "its size and times"),
+            "sha256": ("varchar not null", "of its content"),
+        },
+    ),
+    "audit.quarantine": (
+        "One row per refused row: the first check it failed, and the row as it came. May hold personal data.",
+        {
+            "file_id": ("bigint not null", "the file (audit.files)"),
+            "row_number": ("bigint not null", "the row in it, from 1"),
+            "dataset": ("varchar not null", "what it was to become"),
+            "column_name": ("varchar", "the first column at fault; line or record: the row as a whole"),
+            "check_name": ("varchar not null", "what a good value is"),
+            "value": ("varchar", "the value at fault, as text"),
+            '"row"': ("varchar not null", "the row as it came, as JSON"),
+        },
+    ),
+}
+"""Tables that loads and runs keep: what a row is, and each column's type and meaning."""
 
 
 class WarehouseBusyError(Exception):
@@ -380,20 +411,24 @@ def _make_file(home: Path) -> None:
 def _make_schemas(warehouse: Warehouse) -> None:
     from assets.as_made import make_account
     from assets.billing.books import make_books
+    from assets.meanings import MEANINGS
     from assets.raw.contracts import DATASETS
 
     con = warehouse.con
     with warehouse.transaction():
         for schema in SCHEMAS:
             con.execute(f"create schema if not exists {schema}")
-        con.execute(ACCOUNTS_OF_LOADS)
+        for table, (description, columns) in ACCOUNTS_OF_LOADS.items():
+            make_table(con, table, description, columns)
         make_books(con)
         make_account(con)
         for dataset in DATASETS.values():
-            columns = columns_to_make(
-                dataset.columns | dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null")
-            )
-            con.execute(f"create table if not exists raw.{dataset.name} ({columns})")
+            if exists(con, f"raw.{dataset.name}"):
+                continue
+            own = dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null")
+            con.execute(f"create table raw.{dataset.name} ({columns_to_make(dataset.columns | own)})")
+            meanings = dataset.meanings | {name: MEANINGS[name] for name in own}
+            comment_on(con, "table", f"raw.{dataset.name}", dataset.description, meanings)
         # A warehouse may be older than a column of a contract; what was loaded before has it blank.
         known = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
         for dataset in DATASETS.values():

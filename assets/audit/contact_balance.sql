@@ -3,6 +3,16 @@
 -- key: marketplace_id, period
 -- gate of: core.contacts
 -- column: received | contacts in force, counted from raw rows
+-- column: void | contacts of that outcome
+-- column: platform_fulfilled | contacts of that outcome
+-- column: prime | contacts of that outcome
+-- column: never_enrolled | contacts of that outcome
+-- column: before_enrolment | contacts of that outcome
+-- column: opted_out | contacts of that outcome
+-- column: excluded_reason | contacts of that outcome
+-- column: before_order | contacts of that outcome
+-- column: counted | contacts of that outcome
+-- column: unmatched | contacts of that outcome
 -- column: difference | received less all outcomes; 0, or the run stops
 -- check: contacts received = all outcomes | difference = 0
 

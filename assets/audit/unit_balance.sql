@@ -3,6 +3,15 @@
 -- key: marketplace_id, period
 -- gate of: core.units
 -- column: shipped | units of the shipment lines in force, counted from raw rows
+-- column: void | units of that outcome
+-- column: platform_fulfilled | units of that outcome
+-- column: prime | units of that outcome
+-- column: never_enrolled | units of that outcome
+-- column: before_enrolment | units of that outcome
+-- column: opted_out | units of that outcome
+-- column: trial | units of that outcome
+-- column: chargeable | units of that outcome
+-- column: unmatched | units of that outcome
 -- column: difference | shipped less all outcomes; 0, or the run stops
 -- check: units shipped = all outcomes | difference = 0
 

@@ -9,6 +9,9 @@
 -- column: kind | trial or charge, as the line; or credit
 -- column: entry | reversal: the old line with its units and amount negated; correction: the line as known now, or a credit
 -- column: units | of the line; negative in a reversal, 0 in a credit
+-- column: fee | of the line, per unit, before discount, in currency; null for a credit
+-- column: discount | of the line: share of the fee that the reward took off; null for a credit
+-- column: waiver | of the line: what made its units free; null: nothing
 -- column: amount | net of tax, in currency; negative in the seller's favour
 -- column: causes | what came late: names of billing.late_causes with commas between; null for a credit
 -- column: credit_id | the credit (billing.credits); null for a line

@@ -5,6 +5,7 @@
 --     none) change nothing; refused: the activation opens none
 -- column: refused_because | why an activation is refused; null unless it is
 -- column: terms_id | the version of the terms in force at effective_at
+-- column: trial_days | days of the free trial under those terms
 -- check: an activation has terms in force; add a version of the terms that begins by then | event = 'deactivate' or terms_id is not null
 
 with seller_versions as (

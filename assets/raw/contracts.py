@@ -209,6 +209,16 @@ class Dataset:
         return {name: SQL_TYPES[column.dtype.type] for name, column in self.schema.columns.items()}
 
     @cached_property
+    def meanings(self) -> dict[str, str]:
+        """Column → meaning and unit, with the values that it may have where they are few."""
+        found = {}
+        for name, column in self.schema.columns.items():
+            values = [value for check in column.checks for value in (check.statistics or {}).get("allowed_values", ())]
+            are_told = all(value in str(column.description) for value in values)
+            found[name] = str(column.description) if are_told else f"{column.description}: {', '.join(values)}"
+        return found
+
+    @cached_property
     def required(self) -> tuple[str, ...]:
         """The columns that a file must have."""
         return tuple(name for name, column in self.schema.columns.items() if not column.nullable)
