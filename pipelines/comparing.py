@@ -36,7 +36,7 @@ class CompareError(Exception):
 
 @dataclass(frozen=True)
 class Comparison:
-    """The lines, and their sums by seller, marketplace and period."""
+    """The lines, and their sums by seller, marketplace, period and currency."""
 
     lines: list[dict[str, Any]]
     """`period`, `marketplace_id`, `seller_id`, `order_id`, `order_item_id`, `units`, `billed`, `charged`, `difference`
@@ -161,8 +161,10 @@ _RATED = """
         unit.quantity as units, unit.outcome, unit.terms_id, line.tier, line.fee, line.discount, line.waiver,
         case when unit.outcome = 'chargeable' and line.waiver is null
              then cast(unit.quantity as decimal(10, 0)) * line.fee * (1 - line.discount) else 0 end as billed,
-        line.currency
+        place.currency
     from core.units as unit
+    join core.marketplaces as place
+        on place.marketplace_id = unit.marketplace_id
     left join known as line
         on line.period = unit.period
         and line.marketplace_id = unit.marketplace_id
@@ -221,7 +223,7 @@ per_item as (
     select
         marketplace_id, seller_id, order_id, item_charged as order_item_id,
         coalesce(period_charged, posted_period) as period, cast(sum(amount) as decimal(18, 4)) as charged,
-        count(*) filter (amount > 0) as times, min(currency) as currency
+        count(*) filter (amount > 0) as times, currency
     from of_orders
     group by all
 ),
@@ -229,7 +231,7 @@ without_order as (
     -- of the month in which it was posted, unless it is just what the month before came to
     select
         coalesce(before.period, charge.posted_period) as period, charge.marketplace_id, charge.seller_id,
-        cast(sum(charge.amount) as decimal(18, 4)) as charged, count(*) as times, min(charge.currency) as currency
+        cast(sum(charge.amount) as decimal(18, 4)) as charged, count(*) as times, charge.currency
     from charges as charge
     left join billing.statements as this
         on this.period = charge.posted_period
@@ -246,7 +248,15 @@ without_order as (
 ),
 as_a_whole as (
     -- months of which no item is charged
-    select * from without_order anti join per_item using (period, marketplace_id, seller_id)
+    select without_order.*
+    from without_order
+    semi join core.marketplaces as place
+        on place.marketplace_id = without_order.marketplace_id
+        and place.currency = without_order.currency
+    anti join per_item
+        on per_item.period = without_order.period
+        and per_item.marketplace_id = without_order.marketplace_id
+        and per_item.seller_id = without_order.seller_id
 ),
 months as (
     select distinct marketplace_id, seller_id, period from per_item
@@ -265,8 +275,9 @@ by_item as (
         coalesce(item.order_item_id, charge.order_item_id) as order_item_id,
         coalesce(item.units, 0) as units, coalesce(item.billed, 0) as billed, coalesce(charge.charged, 0) as charged,
         coalesce(charge.currency, item.currency) as currency,
-        case when item.order_id is null then 'charged, but no such order was shipped as far as we know'
-             when charge.currency <> item.currency then 'charged in another currency than ' || item.currency
+        case when item.order_id is null and otherwise.order_id is not null
+                 then 'charged in another currency than ' || otherwise.currency
+             when item.order_id is null then 'charged, but no such order was shipped as far as we know'
              when coalesce(charge.charged, 0) = item.billed then null
              when charge.order_id is null then 'billed, not charged in these settlements'
              when coalesce(item.units, 0) = 0 then 'charged, but its units are ' || replace(item.outcomes, '_', ' ')
@@ -289,6 +300,13 @@ by_item as (
         and charge.order_id = item.order_id
         and charge.order_item_id = item.order_item_id
         and charge.period = item.period
+        and charge.currency = item.currency
+    left join items as otherwise
+        on otherwise.marketplace_id = charge.marketplace_id
+        and otherwise.seller_id = charge.seller_id
+        and otherwise.order_id = charge.order_id
+        and otherwise.order_item_id = charge.order_item_id
+        and otherwise.period = charge.period
     left join core.tiers as other
         on other.marketplace_id = item.marketplace_id
         and other.terms_id = item.terms_id
@@ -301,7 +319,6 @@ by_month as (
         whole.period, whole.marketplace_id, whole.seller_id, coalesce(statement.total, 0) as billed, whole.charged,
         whole.currency,
         case when statement.total is null then 'charged without an order, and nothing is billed for the month'
-             when whole.currency <> statement.currency then 'charged in another currency than ' || statement.currency
              when whole.charged = statement.total then null
              when whole.charged = 0 then 'charged and given back'
              when whole.charged = -statement.total then 'given to the seller instead of charged'
@@ -315,7 +332,7 @@ by_month as (
     union all
     select period, marketplace_id, seller_id, 0, charged, currency, 'charged without an order'
     from without_order
-    semi join per_item using (period, marketplace_id, seller_id)
+    anti join as_a_whole using (period, marketplace_id, seller_id, currency)
     union all
     select
         period, marketplace_id, seller_id,
@@ -364,11 +381,11 @@ def _totals() -> str:
     return f"""
     select
         lines.period, lines.marketplace_id, lines.seller_id, sum(lines.billed) as billed, sum(lines.charged) as charged,
-        sum(lines.difference) as difference, min(lines.currency) as currency, any_value(statement.status) as status
+        sum(lines.difference) as difference, lines.currency, any_value(statement.status) as status
     from ({_LINES}) as lines
     left join billing.statements as statement
         on statement.period = lines.period
         and statement.marketplace_id = lines.marketplace_id
         and statement.seller_id = lines.seller_id
     group by all
-    order by lines.period, lines.marketplace_id, lines.seller_id"""
+    order by lines.period, lines.marketplace_id, lines.seller_id, lines.currency"""

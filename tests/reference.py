@@ -448,13 +448,25 @@ class _Biller:
         """The returns of covered items requested in a period, by seller; and whether the marketplace ever had any."""
         of_period, is_any = defaultdict(list), False
         for row in self.returns:
-            item = self.items.get((row["order_id"], row["order_item_id"]))
+            item = self.item_returned(row)
             if item is None or item["marketplace_id"] != marketplace.marketplace_id:
                 continue
             is_any = True
             if self.why_not_covered(item) is None and marketplace.period(row["requested_at"]) == period:
                 of_period[item["seller_id"]].append(row)
         return of_period, is_any
+
+    def item_returned(self, row: dict) -> dict | None:
+        """The item that a return names, by its id or by its SKU."""
+        by_sku = (
+            item
+            for item in self.items.values()
+            if (item["order_id"], item["sku"]) == (row["order_id"], row["order_item_id"])
+        )
+        first = min(
+            by_sku, key=lambda item: (self.why_not_covered(item) is not None, item["order_item_id"]), default=None
+        )
+        return self.items.get((row["order_id"], row["order_item_id"]), first)
 
     def orders_in_quarter(self, seller_id: str, marketplace: Marketplace, period: str) -> int:
         year, month = int(period[:4]), int(period[5:])

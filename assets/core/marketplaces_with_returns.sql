@@ -8,7 +8,7 @@ with lately as (
     from in_force.returns as returned
     join reached.order_items as item
         on item.order_id = returned.order_id
-        and item.order_item_id = returned.order_item_id
+        and (item.order_item_id = returned.order_item_id or item.sku = returned.order_item_id)
     where returned.requested_at >= $first_instant and returned.requested_at < $last_instant
 ),
 others as (
@@ -22,5 +22,5 @@ select item.marketplace_id
 from in_force.returns as returned
 join core.order_items as item
     on item.order_id = returned.order_id
-    and item.order_item_id = returned.order_item_id
+    and (item.order_item_id = returned.order_item_id or item.sku = returned.order_item_id)
 where item.marketplace_id in (select marketplace_id from others)

@@ -1,4 +1,5 @@
--- One row per return of a covered item that was requested in a period (domain.md, "Performance": APRL).
+-- One row per return of a covered item that was requested in a period (domain.md, "Performance": APRL). A return may name its
+-- item by the SKU, as Amazon's report does: that is the order's first item with it, a covered one before others.
 -- key: period, marketplace_id, return_id
 -- column: requested_at | when, UTC; decides the period
 -- column: label | the return label: prepaid or other
@@ -12,19 +13,28 @@ with noted as (
 ),
 items as (
     -- of the orders that are named
-    select order_id, order_item_id, marketplace_id, seller_id
+    select order_id, order_item_id, sku, marketplace_id, seller_id, coverage
     from reached.coverage
     where order_id in (select order_id from noted)
-        and coverage = 'covered'
+),
+returned as (
+    select noted.*, item.order_item_id as item_returned, item.marketplace_id, item.seller_id, item.coverage
+    from noted
+    join items as item
+        on item.order_id = noted.order_id
+        and (item.order_item_id = noted.order_item_id or item.sku = noted.order_item_id)
+    qualify row_number() over (
+        partition by noted.return_id
+        order by
+            if(item.order_item_id = noted.order_item_id, 0, 1), if(item.coverage = 'covered', 0, 1), item.order_item_id
+    ) = 1
 )
 select
-    scope.period, item.marketplace_id, item.seller_id, noted.return_id, noted.order_id, noted.order_item_id,
-    noted.requested_at, noted.label, noted.file_id, noted.row_number
-from noted
-join items as item
-    on item.order_id = noted.order_id
-    and item.order_item_id = noted.order_item_id
+    scope.period, returned.marketplace_id, returned.seller_id, returned.return_id, returned.order_id,
+    returned.item_returned as order_item_id, returned.requested_at, returned.label, returned.file_id, returned.row_number
+from returned
 join scope
-    on scope.marketplace_id = item.marketplace_id
-    and scope.starts_at <= noted.requested_at
-    and noted.requested_at < scope.ends_at
+    on scope.marketplace_id = returned.marketplace_id
+    and scope.starts_at <= returned.requested_at
+    and returned.requested_at < scope.ends_at
+where returned.coverage = 'covered'

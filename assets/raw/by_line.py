@@ -28,6 +28,7 @@ LINES_OF_START = 100
 LONGEST_QUOTED = 100_000
 """Characters over which a quoted value may go on; further on, a quote that is not closed is one too many."""
 NOT_CLOSED = "line: quotes that are closed at the end of a value"
+NOT_ENDED = "line: the end of a line, as a row may end early and this one may be cut off"
 MARKS = {codecs.BOM_UTF8: "utf-8", codecs.BOM_UTF16_LE: "utf-16-le", codecs.BOM_UTF16_BE: "utf-16-be"}
 IN_WORDS = {
     "utf-8": "UTF-8",
@@ -161,11 +162,18 @@ def _quoted_record(
 
 
 def in_batches(
-    found: Iterator[Line], names: Sequence[str], named: int, refused: str, as_came: str
+    found: Iterator[Line],
+    names: Sequence[str],
+    named: int,
+    refused: str,
+    as_came: str,
+    *,
+    is_ragged: bool = False,
 ) -> Iterator[pa.RecordBatch]:
     """Records as rows of text: the header's columns, blank values null, and two of what is at fault.
 
-    Only the first `named` columns must have values; what the header has after them are delimiters too many.
+    Only the first `named` columns must have values; what the header has after them are delimiters too many. Where rows
+    are ragged, and may end early, the last one needs the end of its line: else it may have been cut off.
     """
     schema = pa.schema([(name, pa.string()) for name in (*names, refused, as_came)])
     count = len(names)
@@ -173,8 +181,10 @@ def in_batches(
     rows: list[tuple[str | None, ...]] = []
     size = 0
     for line in found:
-        values = None if line.refused else _as_many(line.values, count, named)
-        fault = line.refused or (other_number if values is None else None)
+        is_cut = is_ragged and line.text[-1:] not in ("\n", "\r")
+        fault = line.refused or (NOT_ENDED if is_cut else None)
+        values = None if fault else _as_many(line.values, count, named)
+        fault = fault or (other_number if values is None else None)
         values = (None,) * count if values is None else (value or None for value in values)
         rows.append((*values, fault, _as_json(line.text) if fault else None))
         size += len(line.text)

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 
 from assets.raw.typing_sql import MONEY
 
-LONGEST_SHOWN = 12
-"""Bytes of a number that a spreadsheet has shortened, or of its errors."""
 SHORTENED = "an id that no spreadsheet has shortened"
 ROUNDED = "an id of which no spreadsheet has kept fifteen digits only"
 ROWS_LOOKED_AT = 1000
@@ -21,6 +19,8 @@ LEAST_ZEROS = 5
 """Zeros after the fifteenth digit, over a column's different ids, that are no accident: it would be one in 100,000."""
 
 _EXPONENT = r"[0-9]([.,][0-9]+)?[Ee]\+[0-9]{2,3}"
+_DECIMALS = "[0-9]{6,}[.,]0+"
+_APOSTROPHE = "''[0-9]{6,}"
 _ERROR = "#+|#[A-Z0-9/]+[!?]?"
 _IN_OTHER_LANGUAGES = ("wahr", "falsch", "vrai", "faux", "vero", "falso", "verdadero", "verdadeiro", "waar", "onwaar")
 _REWRITTEN = (
@@ -34,15 +34,15 @@ _REWRITTEN = (
 def seems_whole(column: str, *, is_made: bool = False, is_rounded: bool = False) -> str:
     """Whether a text column cannot hold a damaged id: asked of every row, and so in as few questions as can be.
 
-    `is_made` says that a source may have put ids together; else most are too long for what a spreadsheet shows, or
-    begin with a letter. `is_rounded` says that ids of the column have lost all but fifteen digits.
+    `is_made` says that a source may have put ids together, so that a damaged one need not stand at the beginning.
+    `is_rounded` says that ids of the column have lost all but fifteen digits.
     """
-    shown = f"contains({column}, '+') or ({column} >= '#' and {column} < '$')"
-    formula = f" when {column} >= '=' and {column} < '>' then false"
+    sign_first = f" when {column} < '0' or ({column} >= '=' and {column} < '>') then false"
     lost = f" when {_has_lost_digits(column)} then false" if is_rounded else ""
     # The conditions of a CASE are asked one after the other, those of an OR all together.
-    passed = "" if is_made else f" when strlen({column}) > {LONGEST_SHOWN} or {column} >= '>' then true"
-    return f"case{formula}{lost}{passed} when {shown} then false else true end"
+    passed = "" if is_made else f" when {column} >= '>' then true"
+    no_id = " or ".join(f"contains({column}, '{sign}')" for sign in "+.,")
+    return f"case{sign_first}{lost}{passed} when {no_id} then false else true end"
 
 
 def damage_of_id(text: str, *, is_rounded: bool = False) -> str:
@@ -52,6 +52,8 @@ def damage_of_id(text: str, *, is_rounded: bool = False) -> str:
         when regexp_matches({text}, '(^|:){_EXPONENT}$') then '{SHORTENED}'
         when regexp_full_match({text}, '{_ERROR}') then 'an id, not the error of a spreadsheet'
         when starts_with({text}, '=') then 'an id, not the formula of a spreadsheet'
+        when regexp_full_match({text}, '{_APOSTROPHE}') then 'an id without the apostrophe of a spreadsheet'
+        when regexp_full_match({text}, '{_DECIMALS}') then 'an id, not a number with decimals'
         {rounded} end"""
 
 

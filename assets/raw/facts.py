@@ -14,11 +14,11 @@ import re
 import tomllib
 from pathlib import Path
 
-from assets.raw.files import FileRefusedError
+from assets.raw.files import SUFFIXES, FileRefusedError
 
-_SAID = re.compile(r"(?:^|[^A-Za-z0-9])([a-z]+)=([^=]*?)(?=[^A-Za-z0-9][a-z]+=|[.]|$)")
+_SAID = re.compile(r"(?:^|[^A-Za-z0-9=])([A-Za-z]+)=([^=]*?)(?=[^A-Za-z0-9][A-Za-z]+=|$)")
 _VALUE = re.compile(r"[A-Za-z0-9-]+")
-"""No more: of `seller=A1_2026.txt` nobody could tell where the seller ends."""
+"""No more: of `seller=A1_2026` nobody could tell where the seller ends."""
 LARGEST = 10_000
 """Bytes of a file that tells of another."""
 
@@ -34,18 +34,24 @@ def facts_of(path: Path) -> dict[str, str]:
     Raises `FileRefusedError` for a file beside it that cannot be used.
     """
     found: dict[str, str] = {}
-    for part in path.absolute().parts:
-        found |= dict(_SAID.findall(part))
-    found = {name: value for name, value in found.items() if _VALUE.fullmatch(value)}
+    *folders, name = path.absolute().parts
+    for part in (*folders, SUFFIXES.sub("", name)):
+        found |= {fact.lower(): value for fact, value in _SAID.findall(part)}
+    found = {fact: value for fact, value in found.items() if _VALUE.fullmatch(value)}
+    return found | told_beside(path)
+
+
+def told_beside(path: Path) -> dict[str, str]:
+    """What the file beside it says, if there is one. Raises `FileRefusedError`."""
     sidecar = beside(path)
     if not sidecar.is_file():
-        return found
+        return {}
     try:
         if sidecar.stat().st_size > LARGEST:
             raise ValueError("it is too large")
-        said = tomllib.loads(sidecar.read_text(encoding="utf-8"))
+        said = tomllib.loads(sidecar.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:  # text that is not UTF-8, and not TOML, are ValueErrors
         raise FileRefusedError(f"{sidecar.name}, which tells of it, is not TOML") from error
     if not all(isinstance(value, str) for value in said.values()):
         raise FileRefusedError(f"{sidecar.name}, which tells of it, says something else than text")
-    return found | said
+    return said

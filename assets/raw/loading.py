@@ -20,7 +20,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from assets.core.marketplaces import Marketplace
-from assets.raw.facts import beside
+from assets.raw.facts import beside, told_beside
 from assets.raw.files import LIMITS, SUFFIXES, FileRefusedError, sha256
 from assets.raw.json_records import fault_at_start
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
@@ -179,6 +179,11 @@ def _load_file(this: _Load, path: Path, folder: Path | None, report: LoadReport)
         fault = fault_at_start(path, this.limits) if SUFFIXES.search(path.name) else None
         known = f"its name is not known; known are {this.sources.known_names()}"
         raise FileRefusedError(f"{fault}; and {known}" if fault else known)
+    unasked = [fact for fact in told_beside(path) if not any(each.asks(fact) for each in readers if each.select)]
+    if unasked:
+        raise FileRefusedError(
+            f"{beside(path).name} says {unasked[0]!r}, for which no source of the file asks; see docs/formats.md"
+        )
     for source in readers:
         attempt = _Attempt(this, path, folder, source)
         if attempt.is_known():

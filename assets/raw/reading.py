@@ -150,7 +150,7 @@ def read_by_line(
         con.execute(f"create or replace temp table {table} ({made})")
         named = max(place for place, name in enumerate(header.values, start=1) if name)
         named = 1 if dialect.is_ragged else named
-        for batch in in_batches(found, names, named, *OF_LINES):
+        for batch in in_batches(found, names, named, *OF_LINES, is_ragged=dialect.is_ragged):
             con.register("batch", batch)
             con.execute(f"insert into {table} from batch")
             con.unregister("batch")
@@ -168,6 +168,8 @@ def _delimited_as_text(
     header = _header(path, compression, dialect, limits)
     if not header:
         raise UnreadableError("it is empty: not even a header")
+    if dialect.is_ragged and not _is_ended(path, compression):
+        raise UnreadableError("its last line has no end; is the file cut off?")
     names = names_of(header, wanted, limits)
     columns = ", ".join(f"{quoted(name)}: 'VARCHAR'" for name in names)
     is_one = len(names) == 1
@@ -183,6 +185,17 @@ def _delimited_as_text(
     # Of a file with one column the engine takes a blank line for a row. It is none; a blank value in quotes is one.
     name = _in_quotes(names[0])
     return f"select nullif({name}, '') as {name} from {rows} where {name} is not null"
+
+
+def _is_ended(path: Path, compression: str | None) -> bool:
+    """Whether the last line of a file has an end."""
+    last = b""
+    with open_text(path, compression) as file:
+        if compression is None:
+            file.seek(max(0, path.stat().st_size - 1))
+        while piece := file.read(1 << 20):
+            last = piece[-1:]
+    return last in (b"\n", b"\r")
 
 
 def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limits) -> list[str]:

@@ -50,6 +50,8 @@ from assets.settings import Limits
 
 CANONICAL = "canonical"
 _HEADER = re.compile(r"^--\s*(?P<key>[a-z]+):\s*(?P<value>.*?)\s*$")
+_FACTS = re.compile(r"""\bfact\('([^']+)'\s*(\|\|)?""")
+"""A fact that a SELECT asks for, whole or by its beginning."""
 _KEYS = {
     "dataset",
     "file",
@@ -111,6 +113,11 @@ class Source:
     def is_known_by_content(self) -> bool:
         """Whether its files are known by what they hold, whatever they are called."""
         return bool(self.columns or self.keys)
+
+    def asks(self, fact: str) -> bool:
+        """Whether it makes anything of a fact that is told of its files."""
+        asked = _FACTS.findall(self.select or "")
+        return any(fact == name or (more and fact.startswith(name)) for name, more in asked)
 
     def matches(self, path: Path) -> bool:
         """Whether a file is of this source, by its name."""

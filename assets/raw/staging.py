@@ -229,6 +229,9 @@ class Staging:
                     f"it does not say its {name}: put it into a folder {name}=…, call it …_{name}=…{self.path.suffix},"
                     f' or put a file {beside(self.path).name} beside it that says {name} = "…"'
                 )
+        told = self.facts.get("marketplace")
+        if told and self.source.asks("marketplace") and told not in self.marketplaces:
+            raise FileRefusedError(f"its marketplace is told as {told!r}, which marketplaces.csv does not list")
         cases = " ".join(f"when {quoted(name)} then {quoted(value)}" for name, value in self.facts.items())
         told = f"case name {cases} end" if cases else "null"
         self.con.execute(f"create or replace temp macro fact(name) as cast({told} as varchar)")

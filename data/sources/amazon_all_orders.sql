@@ -2,8 +2,13 @@
 -- an order has one line. What was cancelled has the quantity 0, or none: it counts as 1, for so much was ordered at least.
 -- dataset: order_items
 -- columns: amazon_order_id, purchase_date, last_updated_date, fulfillment_channel, sales_channel, item_status, asin, sku, quantity
+-- optional: order_status
 -- facts: seller
 -- read: delimiter=tab quote=
+with lines as (
+    select *, coalesce(item_status in ('Cancelled', 'Canceled') or order_status in ('Cancelled', 'Canceled'), false) as is_off
+    from input
+)
 select
     input.row_number,
     input.amazon_order_id as order_id,
@@ -16,10 +21,12 @@ select
     'false' as is_prime,
     input.asin,
     input.sku,
-    if(input.item_status = 'Cancelled' and coalesce(input.quantity, '0') = '0', '1', input.quantity) as quantity,
-    if(input.item_status = 'Cancelled', 'true', null) as is_cancelled,
+    if(input.is_off and coalesce(input.quantity, '0') = '0', '1', input.quantity) as quantity,
+    if(input.is_off, 'true', null) as is_cancelled,
     input.last_updated_date as updated_at,
-    case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere' end as skipped
-from input
+    case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere' end as skipped,
+    case when store.marketplace_id is null and lower(input.sales_channel) not like 'non-amazon%'
+         then 'sales_channel: the address of a marketplace that is listed' end as refused
+from lines as input
 left join marketplaces as store
     on store.domain = lower(input.sales_channel)

@@ -18,7 +18,9 @@ select
     input.sku,
     input.quantity_purchased as quantity,
     coalesce(input.payments_date, input.purchase_date) as updated_at,
-    case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere' end as skipped
+    case when lower(input.sales_channel) like 'non-amazon%' then 'sold elsewhere' end as skipped,
+    case when store.marketplace_id is null and lower(input.sales_channel) not like 'non-amazon%'
+         then 'sales_channel: the address of a marketplace that is listed' end as refused
 from input
 left join marketplaces as store
     on store.domain = lower(input.sales_channel)

@@ -11,8 +11,8 @@
 -- times: %d.%m.%Y %H:%M:%S %Z
 -- times: %Y-%m-%d
 -- times: %d.%m.%Y
-with named as (
-    -- the fee, by whichever column names it, with the amount that belongs to that column
+with amounts as (
+    -- each amount with what names it: the column beside it, or else what happened
     select
         *,
         list_filter(
@@ -20,20 +20,39 @@ with named as (
                 struct_pack(name := item_related_fee_type, amount := item_related_fee_amount),
                 struct_pack(name := order_fee_type, amount := order_fee_amount),
                 struct_pack(name := shipment_fee_type, amount := shipment_fee_amount),
-                struct_pack(name := other_fee_reason_description, amount := other_fee_amount),
-                struct_pack(name := transaction_type, amount := coalesce(other_amount, other_fee_amount, misc_fee_amount))
+                struct_pack(name := coalesce(other_fee_reason_description, transaction_type), amount := other_fee_amount),
+                struct_pack(name := transaction_type, amount := other_amount),
+                struct_pack(name := transaction_type, amount := misc_fee_amount)
             ],
             lambda each: regexp_matches(lower(each.name), 'csba|customer service by amazon')
-        )[1] as fee
+        ) as named
     from input
 ),
-fees as (
+parts as (
     -- a comma before one or two digits can only be that of decimals
     select
+        *, named[1].name as fee_name,
+        list_filter(
+            list_transform(named, lambda each: if(
+                regexp_full_match(each.amount, '[+-]?[0-9]+,[0-9]{1,2}'), replace(each.amount, ',', '.'), each.amount
+            )),
+            lambda amount: amount is not null
+        ) as amounts
+    from amounts
+    where len(named) > 0
+),
+fees as (
+    -- of several amounts the sum; one that cannot be read is shown, and refused
+    select
         *,
-        if(regexp_full_match(fee.amount, '[+-]?[0-9]+,[0-9]{1,2}'), replace(fee.amount, ',', '.'), fee.amount) as charged
-    from named
-    where fee is not null
+        if(
+            len(amounts) < 2, amounts[1],
+            coalesce(
+                list_filter(amounts, lambda amount: try_cast(amount as decimal(18, 4)) is null)[1],
+                cast(list_sum(list_transform(amounts, lambda amount: try_cast(amount as decimal(18, 4)))) as varchar)
+            )
+        ) as charged
+    from parts
 ),
 numbered as (
     select
@@ -43,9 +62,10 @@ numbered as (
     from fees
 ),
 settlement as (
+    -- a line that does not name its settlement or currency has those of the first that does
     select
         if(min(settlement_id) = max(settlement_id), min(settlement_id), null) as settlement_id,
-        if(min(currency) = max(currency), min(currency), null) as currency
+        min_by(currency, row_number) as currency
     from input
 )
 select
@@ -57,7 +77,7 @@ select
     fact('seller') as seller_id,
     if(input.marketplace_name is null, fact('marketplace'), store.marketplace_id) as marketplace_id,
     input.transaction_type,
-    numbered.fee.name as amount_description,
+    numbered.fee_name as amount_description,
     numbered.charged as amount,
     coalesce(input.currency, settlement.currency) as currency,
     input.posted_date as posted_at,
@@ -65,9 +85,12 @@ select
     input.order_item_code as order_item_id,
     input.sku,
     input.quantity_purchased as quantity,
-    case when input.transaction_type is null then 'the settlement itself'
-         when numbered.row_number is null then 'no fee of this service'
-    end as skipped
+    case when numbered.row_number is not null then null
+         when input.transaction_type is null then 'the settlement itself'
+         else 'no fee of this service'
+    end as skipped,
+    case when numbered.row_number is not null and input.marketplace_name is not null and store.marketplace_id is null
+         then 'marketplace_name: the address of a marketplace that is listed' end as refused
 from input
 cross join settlement
 left join numbered

@@ -29,9 +29,10 @@ numbered as (
     from fees
 ),
 settlement as (
+    -- a line that does not name its settlement or currency has those of the first that does
     select
         if(min(settlement_id) = max(settlement_id), min(settlement_id), null) as settlement_id,
-        if(min(currency) = max(currency), min(currency), null) as currency
+        min_by(currency, row_number) as currency
     from input
 )
 select
@@ -51,9 +52,12 @@ select
     input.order_item_code as order_item_id,
     input.sku,
     input.quantity_purchased as quantity,
-    case when input.transaction_type is null and input.amount_type is null then 'the settlement itself'
-         when numbered.row_number is null then 'no fee of this service'
-    end as skipped
+    case when numbered.row_number is not null then null
+         when input.transaction_type is null and input.amount_type is null then 'the settlement itself'
+         else 'no fee of this service'
+    end as skipped,
+    case when numbered.row_number is not null and input.marketplace_name is not null and store.marketplace_id is null
+         then 'marketplace_name: the address of a marketplace that is listed' end as refused
 from input
 cross join settlement
 left join numbered

@@ -1,18 +1,26 @@
--- The same feed in Japan, where two lines stand above its header.
+-- The same feed in Japan, where two lines stand above its header. Parcels are told apart in the same way.
 -- dataset: shipments
 -- columns: order_id, order_item_id, quantity, ship_date, carrier_code, carrier_name, tracking_number, ship_method
 -- zone: Asia/Tokyo
 -- read: delimiter=tab quote= header=3
 -- times: %Y-%m-%d
 -- times: %Y/%m/%d
+with lines as (
+    select
+        *,
+        upper(regexp_replace(tracking_number, '[ -]', '', 'g')) as parcel,
+        strftime(try_strptime(replace(ship_date, '/', '-'), '%Y-%m-%d'), '%Y-%m-%d') as day
+    from input
+)
 select
     row_number,
-    order_id || ':' || coalesce(tracking_number, replace(ship_date, '/', '-')) as shipment_id,
+    order_id || ':' || coalesce(nullif(parcel, ''), day, ship_date) as shipment_id,
     order_item_id,
     order_id,
     ship_date as shipped_at,
     quantity,
     if(carrier_code = 'Other', carrier_name, carrier_code) as carrier,
     tracking_number as tracking_id,
-    ship_date as updated_at
-from input
+    -- the feed does not say which of two lines is the later one: of the same parcel, that which is loaded later
+    '2000-01-02T00:00:00Z' as updated_at
+from lines

@@ -111,12 +111,13 @@ def compared(warehouse: Warehouse, folder: Path, *contents: bytes, seller: str =
     )
     place_of = ("period", "marketplace_id", "seller_id")
     for total in found.totals:
-        lines = [line for line in found.lines if all(line[name] == total[name] for name in place_of)]
+        lines = [line for line in found.lines if all(line[name] == total[name] for name in (*place_of, "currency"))]
         assert total["billed"] == sum(line["billed"] for line in lines)
         assert total["charged"] == sum(line["charged"] for line in lines)
         (owed,) = warehouse.rows(
-            "select total from billing.statements where period = ? and marketplace_id = ? and seller_id = ?",
-            [total["period"], total["marketplace_id"], total["seller_id"]],
+            "select total from billing.statements"
+            " where period = ? and marketplace_id = ? and seller_id = ? and currency = ?",
+            [total["period"], total["marketplace_id"], total["seller_id"], total["currency"]],
         ) or [{"total": 0}]
         assert total["billed"] == owed["total"]
     return found
@@ -281,6 +282,46 @@ def test_a_closed_month_is_compared_as_it_is_known_now(tmp_path: Path) -> None:
     ]
 
 
+def test_each_currency_has_its_own_sums(warehouse: Warehouse, tmp_path: Path) -> None:
+    lines = charged_as_billed(warehouse)
+    mixed = [line | {"currency": "EUR"} for line in lines[:3]] + lines[3:]
+    found = compared(warehouse, tmp_path, report(V2, mixed))
+    assert [total["currency"] for total in found.totals] == ["EUR", "USD"]
+    told = {(line["currency"], line["because"]): line["difference"] for line in found.lines if line["because"]}
+    assert {*told} == {
+        ("EUR", "charged in another currency than USD"),
+        ("USD", "billed, not charged in these settlements"),
+    }
+    assert found.totals[0]["charged"] == -sum(Decimal(line["amount"]) for line in lines[:3])
+
+
+V1_FEE = {"item-related-fee-type": "CSBAFee", "item-related-fee-amount": "-0.80"}
+
+
+@pytest.mark.parametrize(
+    ("changes", "charged"),
+    [
+        (V1_FEE, "0.80"),
+        (V1_FEE | {"order-fee-type": "CSBAFee", "order-fee-amount": "-5,00"}, "5.80"),
+        ({"transaction-type": "CSBAFee", "other-amount": "-0.80", "other-fee-amount": "-0.20"}, "1.00"),
+        (V1_FEE | {"transaction-type": ""}, "0.80"),
+    ],
+)
+def test_no_amount_of_the_fee_is_lost(warehouse: Warehouse, tmp_path: Path, changes: Line, charged: str) -> None:
+    line = charged_as_billed(warehouse)[0]
+    kept = {name: line[name] for name in ("order-id", "order-item-code", "sku", "marketplace-name", "transaction-type")}
+    found = compared(warehouse, tmp_path, report(V1, [kept | {"posted-date": "2026-05-20 10:00:00 UTC"} | changes]))
+    assert sum(line["charged"] for line in found.lines) == Decimal(charged)
+
+
+def test_a_report_that_was_cut_within_an_amount_is_not_taken(warehouse: Warehouse, tmp_path: Path) -> None:
+    lines = charged_as_billed(warehouse)
+    content = report(V2.replace("amount fulfillment-id", "fulfillment-id").strip() + " amount", lines)
+    found = compared(warehouse, tmp_path, content[:-3])
+    ((_, row, why),) = found.refused
+    assert (row, why[:5], found.differs) == (len(lines) + 2, "line:", True)
+
+
 def test_rounding_is_told_and_is_no_difference_of_an_item(warehouse: Warehouse, tmp_path: Path) -> None:
     lines = charged_as_billed(warehouse, JP)
     found = compared(warehouse, tmp_path, report(V2, lines, currency="JPY"))
@@ -350,7 +391,7 @@ def test_feedback_of_one_or_two_stars_is_a_defect(warehouse: Warehouse, tmp_path
         "10/22/23\tgood\t\t\tO-3",
         "2023-10-23\t2\t\t\tO-4",
     ]
-    text = "\n".join(["Date\tRating\tComments\tYour Response\tOrder ID\tRater Email", *rows])
+    text = "\n".join(["Date\tRating\tComments\tYour Response\tOrder ID\tRater Email", *rows, ""])
     (place / "feedback.txt").write_text(text)
     (done,) = load_paths(warehouse, [place]).loads
     assert (done.rows_loaded, done.rows_skipped, done.rows_quarantined) == (2, 1, 1)

@@ -68,7 +68,7 @@ def test_the_sales_channel_says_the_marketplace(home):
     report_of = home.load_file(f"marketplace={US}/of_seller=A1B2.txt", report(columns, *rows)).loads[0]
     assert [(row[0], row[3]) for row in home.in_force("order_items")] == [("114-1", US), ("2", "A2Q3Y263D00KWC")]
     assert report_of.skipped_because == {"sold elsewhere": 1}
-    assert home.quarantine()[0][:2] == (4, "marketplace_id")
+    assert home.quarantine()[0][:2] == (4, "sales_channel")
 
 
 @pytest.mark.parametrize("source", [source for source in SOURCES.mapped if source.columns], ids=lambda each: each.name)
@@ -107,13 +107,19 @@ def test_all_orders_are_items_by_their_sku(home):
         item(sku="S3", item_status="Cancelled", quantity="0"),
         item(sku="S4", item_status="Cancelled", quantity="3"),
         item(sku="S5", fulfillment_channel="Somebody"),
+        item(sku="S6", item_status="", order_status="Canceled", quantity="0"),
+        item(sku="S7", sales_channel="Amazon.xx"),
+        item(sku="S8", sales_channel="Non-Amazon US"),
     ]
     done = home.load_file("seller=A1B2/all.txt", report(ALL_ORDERS, *rows)).loads[0]
     assert home.rows(
         "select order_item_id, fulfillment, quantity, is_cancelled from in_force.order_items order by all"
-    ) == [("S1", "MFN", 1, None), ("S2", "AFN", 1, None), ("S3", "MFN", 1, True), ("S4", "MFN", 3, True)]
-    assert done.rows_skipped == 0
-    assert home.quarantine()[0][:2] == (5, "fulfillment")
+    ) == [
+        *(("S1", "MFN", 1, None), ("S2", "AFN", 1, None), ("S3", "MFN", 1, True), ("S4", "MFN", 3, True)),
+        ("S6", "MFN", 1, True),
+    ]
+    assert done.rows_skipped == 1
+    assert [row[:2] for row in home.quarantine()] == [(5, "fulfillment"), (7, "sales_channel")]
 
 
 @pytest.mark.parametrize(
@@ -143,6 +149,21 @@ def test_a_shipping_confirmation_has_days(home, marketplace, lines_above, shippe
     assert carrier == row["carrier-name"]
 
 
+def test_a_parcel_is_the_same_however_it_is_written(home):
+    def line(day: str, tracking: str = "", quantity: str = "1") -> dict[str, str]:
+        said = {"order-id": "1", "order-item-id": "7", "carrier-code": "UPS"}
+        return said | {"quantity": quantity, "ship-date": day, "tracking-number": tracking}
+
+    above = b"TemplateType=OrderFulfillment\r\n\r\n"
+    for name, line_of_day in (("1.txt", line("2026/6/5")), ("2.txt", line("2026-06-05", quantity="2"))):
+        home.load_file(name, above + report(FEED, line_of_day), marketplaces=MARKETPLACES)
+    assert [(row[0], row[4]) for row in home.in_force("shipments")] == [("1:2026-06-05", 2)], "the later load counts"
+    lines = report(FEED, line("2026-06-08", "1Z 999"), line("2026-06-07", "1z999", "3"))
+    home.load_file(f"marketplace={US}/3.txt", lines, marketplaces=MARKETPLACES)
+    parcels = [(row[0], row[4]) for row in home.in_force("shipments")]
+    assert parcels == [("1:1Z999", 3), ("1:2026-06-05", 2)], "though its day is earlier"
+
+
 def test_returns_have_days_in_several_forms(home):
     def returned(rma: str, day: str, label: str = "AmazonPrePaidLabel") -> dict[str, str]:
         return {
@@ -154,14 +175,19 @@ def test_returns_have_days_in_several_forms(home):
             "Return quantity": "1",
         }
 
-    rows = [returned("R1", "14-Jul-2025"), returned("R2", "2025-07-14", "Other"), returned("R3", "14/07/25")]
+    rows = [
+        *(returned("R1", "14-Jul-2025"), returned("R2", "2025-07-14", "Other"), returned("R3", "14/07/25")),
+        returned("R4", "14-Jul-2025", "Amazon Pre-Paid Label"),
+        *(returned(rma, "14-Jul-2025", label) for rma, label in (("R5", ""), ("R6", "#N/A"))),
+    ]
     home.load_file(f"marketplace={US}/returns.txt", report(RETURNS, *rows))
     at = datetime(2025, 7, 14, 7)
     assert home.in_force("returns") == [
         ("R1:S1", "1", "S1", at, "prepaid"),
         ("R2:S1", "1", "S1", at, "other"),
+        ("R4:S1", "1", "S1", at, "prepaid"),
     ]
-    assert home.quarantine()[0][:2] == (3, "requested_at")
+    assert [row[:2] for row in home.quarantine()] == [(3, "requested_at"), (5, "label_type"), (6, "label_type")]
 
 
 # -- what is told of a file ----------------------------------------------------------------------------------------
@@ -178,10 +204,31 @@ def test_what_stands_nearest_counts(tmp_path: Path):
 
 
 def test_what_cannot_be_told_for_sure_is_not_said(tmp_path: Path):
-    for name in ("a_seller=A1_2026", "seller=acme_ltd", "seller=Müller", "seller=A=B", "seller=", "Xseller=A1"):
+    for name in (
+        "a_seller=A1_2026",
+        "seller=acme_ltd",
+        "seller=Müller",
+        "seller=A=B",
+        "seller=",
+        "1seller=A1",
+        "seller=A1.v2",
+        "b_seller=shop.one",
+    ):
         assert facts_of(tmp_path / f"{name}.txt") == {}
     inner = tmp_path / "seller=OUTER" / "seller=acme_ltd" / "x.txt"
     assert facts_of(inner) == {}, "what stands nearest counts, even if it cannot be used"
+    assert facts_of(tmp_path / "seller=shop.one" / "x.txt") == {}, "a folder has no suffix"
+    assert (
+        facts_of(tmp_path / "Seller=A1" / "x.txt.gz") == facts_of(tmp_path / "x_seller=A1.txt.gz") == {"seller": "A1"}
+    )
+
+
+def test_what_nobody_asks_of_a_file_is_not_passed_over(home):
+    home.file("report.txt.toml", b'seller = "A"\nmarketplaec = "X"')
+    assert "report.txt.toml says 'marketplaec'" in home.refusal("report.txt", report(ORDER_REPORT, order()))
+    home.file("other.txt.toml", b'seller = "A"\nmarketplace = "X"')
+    refused = home.refusal("other.txt", report(ORDER_REPORT, order(order_id="9")), marketplaces=MARKETPLACES)
+    assert refused == "its marketplace is told as 'X', which marketplaces.csv does not list"
 
 
 @pytest.mark.parametrize(
