@@ -23,8 +23,10 @@ if TYPE_CHECKING:
     from pipelines.comparing import Comparison
     from pipelines.inspecting import Nearness, Reading
 
-LINE, RECORD = "line", "record"
-"""Stand for a column where a row is refused before it has any."""
+LINE = "line"
+"""Stands for a column where a row is refused before it has any."""
+REQUIRED = "required"
+"""What a value should be that may not be blank."""
 DIFFERENCES_SHOWN = 30
 LONGEST_SHOWN = 40
 """Characters of a value."""
@@ -245,13 +247,10 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
         for told in _clock_changes(file.times_repeated, file.times_skipped):
             _say(console, f"{file.path.name}: {told}")
     for row in quarantined:
-        found = "is blank, but" if row["value"] is None else f"is {row['value']!r}, not"
-        if row["column_name"] in (LINE, RECORD):
-            found = "should be"
+        why = _why(row["column_name"], row["check_name"], row["value"])
         _say(
             console,
-            f"{row['name']}: {row['rows']:,} quarantined as {row['dataset']}, first in row {row['first_row']:,}:"
-            f" {row['column_name']} {found} {row['check_name']}",
+            f"{row['name']}: {row['rows']:,} quarantined as {row['dataset']}, first in row {row['first_row']:,}: {why}",
         )
     if quarantined and quarantined[0]["reasons"] > len(quarantined):
         _say(console, f"… and {quarantined[0]['reasons'] - len(quarantined):,} more reasons")
@@ -265,6 +264,17 @@ def show_load(console: Console, report: Any, quarantined: Sequence[dict[str, Any
         _say(console, f"{len(report.unchanged):,} {before} loaded before and nothing of it has changed")
     if not report.loads and not report.refusals and not report.unchanged:
         _say(console, "There is no file to load among those named")
+
+
+def _why(column: str, check: str, value: str | None = None) -> str:
+    """Why a row is refused: the column at fault, what a good value is, and the value, if one was kept.
+
+    None was kept where it was blank, but also of a column that is not the dataset's, and of a row that could not be
+    read: only what is required was blank for sure.
+    """
+    if check == REQUIRED:
+        return f"{column} is {repr(value) if value and value.strip() else 'blank'}, but required"
+    return f"{column} should be {check}" if value is None else f"{column} is {value!r}, not {check}"
 
 
 def _clock_changes(repeated: int, skipped: int) -> Iterator[str]:
@@ -287,7 +297,7 @@ def show_reading(console: Console, path: Path, found: "Reading") -> None:
     good = found.rows_read - refused - skipped
     _say(console, f"{found.rows_read:,} rows{how}: {good:,} good, {refused:,} refused, {skipped:,} skipped")
     for column, check, rows, first in found.refusals:
-        _say(console, f"  refused: {rows:,}, first in row {first:,}: {column} should be {check}")
+        _say(console, f"  refused: {rows:,}, first in row {first:,}: {_why(column, check)}")
     for reason, rows in found.skipped:
         _say(console, f"  skipped: {rows:,}: {reason}")
     for told in _clock_changes(found.times_repeated, found.times_skipped):
@@ -314,10 +324,12 @@ def _short(value: Any) -> str:
 
 def show_refused(console: Console, refused: Sequence[dict[str, Any]]) -> None:
     """Quarantined rows by file and reason."""
-    table = new_table("file", "dataset", "column", "should be", "load", "rows", "first row", left=4)
+    table = new_table("file", "dataset", "because", "load", "rows", "first row", left=3)
     for row in refused:
-        words = (as_lines(str(row[name])) for name in ("name", "dataset", "column_name", "check_name"))
-        table.add_row(*map(Text, words), *(f"{row[name]:,}" for name in ("load_id", "rows", "first_row")))
+        words = row["name"], row["dataset"], _why(row["column_name"], row["check_name"])
+        table.add_row(
+            *(Text(as_lines(each)) for each in words), *(f"{row[name]:,}" for name in ("load_id", "rows", "first_row"))
+        )
     show_table(console, "Quarantined (audit.quarantine)", table)
     if not refused:
         _say(console, "No row is quarantined")

@@ -1,5 +1,6 @@
 """The command, as people use it: what it says, what it exits with, and that no mistake ends in a traceback."""
 
+import json
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -93,6 +94,36 @@ def test_quarantined_rows_are_counted_and_are_no_error(csba: Csba, tmp_path: Pat
     code, out, err = csba("load", month(tmp_path / "files", quantity="two"))
     assert (code, err) == (0, "")
     assert "shipments.csv: 1 quarantined as shipments, first in row 1: quantity is 'two', not a whole number" in out
+
+
+def test_why_rows_are_refused_is_said_in_the_same_words_everywhere(
+    csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a column that no dataset has no value is kept, and it was not blank; an empty text was."""
+    (tmp_path / "sources").mkdir()
+    (tmp_path / "sources" / "parcels.sql").write_text("""-- dataset: shipments
+-- file: parcels.json
+select
+    row_number, as_came ->> '$.id' as shipment_id, 'O' as order_id, '1' as order_item_id,
+    '2026-03-01T12:00:00Z' as shipped_at, as_came ->> '$.n' as quantity, shipped_at as updated_at,
+    case when as_came ->> '$.rating' = '9' then 'rating: from 1 to 5' end as refused
+from input""")
+    monkeypatch.setenv("CSBA_SOURCES", str(tmp_path / "sources"))
+    path = tmp_path / "parcels.json"
+    rows = [{"id": "A", "n": "1", "rating": 9}, {"id": "", "n": "1"}, {"id": "C", "n": None}, {"id": "D", "n": "x"}, 7]
+    path.write_text(json.dumps(rows))
+    whys = (
+        "rating should be from 1 to 5",
+        "shipment_id is blank, but required",
+        "quantity is blank, but required",
+        "record should be a JSON object",
+    )
+    for words in (("inspect", path), ("load", path), ("quarantine",)):
+        _, out, err = csba(*words)
+        assert err == ""
+        assert all(why in out for why in whys), out
+        value = "quantity is 'x', not a whole number" if words[0] == "load" else "quantity should be a whole number"
+        assert value in out
 
 
 def test_bad_terms_stop_their_marketplace_alone(csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
