@@ -245,8 +245,8 @@ def inspect(path: Path) -> None:
     """
     from assets.core.marketplaces import read_marketplaces
     from assets.raw.files import FileRefusedError
-    from assets.raw.json_records import fault_at_start
     from assets.raw.sources import read_sources
+    from assets.raw.unknown import fault_of
     from pipelines.inspecting import draft, nearest, readings
     from pipelines.summary import show_reading, show_unknown
 
@@ -261,7 +261,7 @@ def inspect(path: Path) -> None:
         if not found and sources.joins(path):
             console.print(f"{path.name} tells of other files, and is read together with them", soft_wrap=True)
             return
-        fault = None if found else fault_at_start(path, places.limits)
+        fault = None if found else fault_of(path, places.limits)
         if fault:
             raise FileRefusedError(fault)
         if not found:

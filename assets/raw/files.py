@@ -22,6 +22,7 @@ OF_LINES = ("refused", "as_came")
 
 SMALL = 10_000_000
 """Bytes. What is no larger once decompressed does no harm, at whatever ratio."""
+NOT_TEXT = "it is not text, or UTF-16 without a byte order mark; save it as UTF-8"
 LINE_OF = "a line of more than {:,} bytes"
 BYTES_BETWEEN_LOOKS, BYTES_LOOKED_AT = 8_000_000, 64_000
 """The engine's buffers hold sixteen lines of the greatest length, at least 32 MB."""

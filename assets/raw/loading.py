@@ -22,9 +22,9 @@ from pathlib import Path
 from assets.core.marketplaces import Marketplace
 from assets.raw.facts import beside, told_beside
 from assets.raw.files import LIMITS, SUFFIXES, FileRefusedError, sha256
-from assets.raw.json_records import fault_at_start
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
+from assets.raw.unknown import fault_of
 from assets.settings import Limits
 from assets.warehouse import Warehouse, parts_that_fit
 
@@ -176,8 +176,8 @@ def _load_file(this: _Load, path: Path, folder: Path | None, report: LoadReport)
         raise FileRefusedError("its name has characters that cannot be shown; rename it")
     readers = this.sources.of(path, this.limits)
     if not readers:
-        fault = fault_at_start(path, this.limits) if SUFFIXES.search(path.name) else None
-        known = f"its name is not known; known are {this.sources.known_names()}"
+        fault = fault_of(path, this.limits) if SUFFIXES.search(path.name) else None
+        known = f"its name is not known; known are {this.sources.known_names}"
         raise FileRefusedError(f"{fault}; and {known}" if fault else known)
     unasked = [fact for fact in told_beside(path) if not any(each.asks(fact) for each in readers if each.select)]
     if unasked:

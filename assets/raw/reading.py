@@ -21,11 +21,12 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.raw import json_text
-from assets.raw.by_line import IN_WORDS, LineTooLongError, encoding_of, in_batches, open_text, records
+from assets.raw.by_line import IN_WORDS, Line, LineTooLongError, encoding_of, in_batches, open_text, records
 from assets.raw.files import (
     JSON,
     LIMITS,
     LINE_OF,
+    NOT_TEXT,
     OF_LINES,
     SMALL,
     FileRefusedError,
@@ -216,19 +217,30 @@ def _header(path: Path, compression: str | None, dialect: Dialect, limits: Limit
 
 def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> frozenset[str]:
     """The names of the columns of delimited text, in whatever encoding; none of any other file."""
-    kind, compression = kind_of(path)
+    kind, _ = kind_of(path)
     if kind not in DIALECTS or not path.is_file():
         return frozenset()
-    dialect = dialect or DIALECTS[kind]
+    try:
+        header = header_of(path, dialect or DIALECTS[kind], limits)
+        return frozenset(names_of(header.values, (), limits)) if header else frozenset()
+    except (FileRefusedError, OSError, pa.ArrowException):
+        return frozenset()
+
+
+def header_of(path: Path, dialect: Dialect, limits: Limits = LIMITS) -> Line | None:
+    """The record that names the columns of delimited text, in whatever encoding; none if it has none.
+
+    Raises `FileRefusedError` where it is too long, or a line near it.
+    """
+    _, compression = kind_of(path)
     try:
         encoding = encoding_of(path, compression, limits.longest_line, only_start=True)
         found = records(
             path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line, dialect.header
         )
-        header = next(found, None)
-        return frozenset(names_of(header.values, (), limits)) if header else frozenset()
-    except (FileRefusedError, LineTooLongError, OSError, pa.ArrowException):
-        return frozenset()
+        return next(found, None)
+    except LineTooLongError as error:
+        raise beyond(limits, "longest_line", LINE_OF) from error
 
 
 def likely_dialect(path: Path) -> Dialect | None:
@@ -251,7 +263,7 @@ def names_of(header: Sequence[str], wanted: Sequence[str] = (), limits: Limits =
     if not any(header):
         raise FileRefusedError("it is empty: not even a header")
     if any("\x00" in name for name in header):
-        raise FileRefusedError("it is not text")
+        raise FileRefusedError(NOT_TEXT)
     if len(header) > limits.most_columns:
         raise beyond(limits, "most_columns", "more than {:,} columns")
     plain = [NOT_IN_NAMES.sub("_", name.lower()).strip("_") or f"column_{n}" for n, name in enumerate(header, start=1)]
@@ -279,14 +291,7 @@ def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str
     Refuses what becomes too large: a text that comes a million times stands in a Parquet once. A value counts as a byte
     at least; first what the file says of itself is believed, then its texts are measured.
     """
-    try:
-        metadata = pq.read_metadata(path)
-        given = metadata.schema.to_arrow_schema().names
-    except OSError as error:  # also what its reader says of a file that is no Parquet
-        if error.errno:
-            raise
-        raise UnreadableError(_in_a_sentence(error)) from error
-    called = names_of(given, wanted, limits)
+    metadata, given, called = names_of_parquet(path, wanted, limits)
     groups = [metadata.row_group(number) for number in range(metadata.num_row_groups)]
     packed = sum(group.column(each).total_uncompressed_size for group in groups for each in range(group.num_columns))
     values, most = metadata.num_rows * len(given), max(SMALL, path.stat().st_size * limits.largest_ratio)
@@ -305,6 +310,20 @@ def _parquet_as_text(path: Path, wanted: tuple[str, ...], limits: Limits) -> str
         value = "null" if has_several else _in_quotes(name)
         selected.append(f"cast({value} as varchar) as {_in_quotes(column)}")
     return f"select {', '.join(selected)} from {rows}"
+
+
+def names_of_parquet(
+    path: Path, wanted: Sequence[str] = (), limits: Limits = LIMITS
+) -> tuple[pq.FileMetaData, list[str], list[str]]:
+    """What a Parquet says of itself, what its columns are called there, and what here. Raises `FileRefusedError`."""
+    try:
+        metadata = pq.read_metadata(path)
+        given = metadata.schema.to_arrow_schema().names
+    except OSError as error:  # also what its reader says of a file that is no Parquet
+        if error.errno:
+            raise
+        raise UnreadableError(_in_a_sentence(error)) from error
+    return metadata, given, names_of(given, wanted, limits)
 
 
 def _in_quotes(name: str) -> str:

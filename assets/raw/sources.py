@@ -164,12 +164,11 @@ class Sources:
         tells = path.suffix == ".toml" and path.with_suffix("").is_file()
         return tells or any(path.name == name for source in self.mapped for _, name in source.joins)
 
+    @property
     def known_names(self) -> str:
         """What files are called, for whoever has one that is not known."""
-        canonical = [f"{source.dataset.name}*.csv" for source in self.canonical]
-        mapped = {pattern for source in self.mapped if not source.is_known_by_content for pattern in source.patterns}
-        by_content = ", ".join(source.name for source in self.mapped if source.is_known_by_content)
-        return ", ".join([*canonical, *sorted(mapped)]) + (f"; and by their columns {by_content}" if by_content else "")
+        canonical = ", ".join(f"{source.dataset.name}*.csv" for source in self.canonical)
+        return f"{canonical}, and what sources know (docs/sources.md); csba inspect says which come near"
 
 
 def read_sources(folder: Path) -> Sources:

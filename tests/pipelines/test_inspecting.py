@@ -157,3 +157,41 @@ def test_a_file_that_is_joined_to_others_is_no_unknown_one(csba, tmp_path: Path)
     shown = csba("inspect", path)
     assert shown.exit_code == 0
     assert "orders.json tells of other files" in shown.output
+
+
+PHONE = "+4915112345678"
+
+
+@pytest.mark.parametrize(
+    ("name", "text", "said"),
+    [
+        ("report_x.txt", json.dumps(CONTACT | {"Phone": PHONE}) + "\n{}\n", "it seems to be JSON; call it .json, or"),
+        (
+            "report_x.csv",
+            json.dumps([{"Phone": PHONE, "a": "b,c"}], indent=1),
+            "it seems to be JSON; call it .json, or",
+        ),
+        ("report_x.tsv", "\ufeff  " + json.dumps({"Phone": PHONE}), "it seems to be JSON; call it .json, or"),
+        ("report_x.txt", f"Jane Roe\t{PHONE}\nJim Roe\t+1\n", "its first line does not seem to be a header"),
+        ("report_x.txt", "Jane Roe;15112345\n", "its first line does not seem to be a header"),
+        ("report_x.csv", "Jane Roe,151 123-4567\n", "its first line does not seem to be a header"),
+        ("report_x.csv", "Jane Roe,jane@example.org\n", "its first line does not seem to be a header"),
+    ],
+)
+def test_of_a_file_without_a_header_nothing_is_shown(csba, tmp_path: Path, name: str, text: str, said: str) -> None:
+    path = tmp_path / name
+    path.write_text(text, encoding="utf-8")
+    for command in ("inspect", "load"):
+        shown = csba(command, path)
+        assert shown.exit_code == 2
+        assert f"{path}: {said}" in shown.output
+        assert "-- dataset" not in shown.output
+        assert not any(word in shown.output for word in ("Jane", "jane", "151", "+1", "Attributes"))
+
+
+def test_what_is_wrong_with_a_file_that_nobody_knows_is_said_instead_of_a_draft(csba, tmp_path: Path) -> None:
+    path = tmp_path / "report_x.txt.gz"
+    path.write_bytes(b"a\tb\n1\t2\n")
+    shown = csba("inspect", path)
+    assert shown.exit_code == 2
+    assert shown.output == f"csba: {path}: it is not a whole gzip file; was it cut off?\n"

@@ -32,7 +32,7 @@ def test_those_that_ship_can_be_read_and_say_what_they_are():
     sources = read_sources(CHECKOUT / "data" / "sources")
     assert len(sources.mapped) >= 5
     assert all(source.description.endswith(".") and source.select for source in sources.mapped)
-    assert "order_items*.csv" in sources.known_names()
+    assert "order_items*.csv" in sources.known_names
 
 
 @pytest.mark.parametrize(
