@@ -8,15 +8,15 @@ Does not belong here: how files are read and mapped.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import DATASETS
-from assets.raw.files import FileRefusedError, is_json
+from assets.raw.files import FileRefusedError, is_json, kind_of
 from assets.raw.json_records import keys_of
-from assets.raw.reading import DELIMITERS, columns_of, likely_dialect
+from assets.raw.reading import DELIMITERS, DIALECTS, Dialect, columns_of, likely_dialect
 from assets.raw.sources import CANONICAL, Source, Sources
 from assets.raw.staging import Staging
 from assets.settings import Limits
@@ -56,6 +56,10 @@ class Nearness:
     source: str
     missing: tuple[str, ...]
     of: int
+    reads: str = ""
+    """The delimiter that the source reads where the file has another, in a word; else empty."""
+    has: str = ""
+    """That of the file then."""
 
 
 def readings(
@@ -106,22 +110,41 @@ def _reading(
 
 def nearest(path: Path, sources: Sources) -> list[Nearness]:
     """The sources, and datasets in their own columns, that share most columns with a file that nobody knows."""
-    found = []
+    found, written = [], _as_written(path)
     for source in (*sources.mapped, *sources.canonical):
         by_content = source.keys if is_json(path) else source.columns
         wanted = by_content or (frozenset(source.dataset.required) if source.name == CANONICAL else frozenset())
         if wanted:
             name = f"{source.dataset.name}*.csv" if source.name == CANONICAL else source.name
-            found.append(Nearness(name, tuple(sorted(wanted - _named_in(path, source))), len(wanted)))
+            missing = tuple(sorted(wanted - _named_in(path, source, written)))
+            found.append(Nearness(name, missing, len(wanted), *_delimiters(path, source, written)))
     shared = [near for near in found if len(near.missing) < near.of]
     return sorted(shared, key=lambda near: (len(near.missing) - near.of, len(near.missing), near.source))[:NEAREST]
 
 
-def _named_in(path: Path, source: Source | None) -> frozenset[str]:
-    """The columns of delimited text as a source reads it, or the keys of the first record of JSON."""
+def _as_written(path: Path) -> Dialect | None:
+    """How delimited text seems to be written, whatever its name says; none of other files."""
+    return likely_dialect(path) or DIALECTS.get(kind_of(path)[0])
+
+
+def _delimiters(path: Path, source: Source, written: Dialect | None) -> tuple[str, str]:
+    """The delimiter that a source reads and that of the file, in words; empty where they are the same."""
+    reads = source.dialect or DIALECTS.get(kind_of(path)[0])
+    if reads is None or written is None or reads.delimiter == written.delimiter:
+        return "", ""
+    return DELIMITERS.get(reads.delimiter, reads.delimiter), DELIMITERS[written.delimiter]
+
+
+def _named_in(path: Path, source: Source | None, written: Dialect | None) -> frozenset[str]:
+    """The columns of delimited text as it is written, or the keys of the first record of JSON.
+
+    The source says where they lie: in which line of text, or in which records.
+    """
     if is_json(path):
         return next(iter(keys_of(path, source.shape.records if source else ())), frozenset())
-    return columns_of(path, source.dialect if source and source.dialect else likely_dialect(path))
+    if written is not None and source is not None and source.dialect is not None:
+        written = replace(written, header=source.dialect.header)
+    return columns_of(path, written)
 
 
 def _within(path: Path, keys: frozenset[str]) -> tuple[frozenset[str], str]:
@@ -136,7 +159,7 @@ def _within(path: Path, keys: frozenset[str]) -> tuple[frozenset[str], str]:
 def draft(path: Path) -> str:
     """A source to begin with, for a file that nobody knows; of the dataset that shares most columns with it."""
     dialect, records = None if is_json(path) else likely_dialect(path), ""
-    given = _named_in(path, None)
+    given = _named_in(path, None, _as_written(path))
     if is_json(path):
         given, records = _within(path, given)
     dataset = max(DATASETS.values(), key=lambda each: len(given & set(each.required)))

@@ -312,9 +312,14 @@ def show_unknown(console: Console, path: Path, near: Sequence["Nearness"], draft
     """A file that nobody knows, and how to make it known."""
     _say(console, f"Nobody knows {path.name}, neither by its name nor by its columns or keys")
     for each in near:
-        _say(console, f"  {each.source} would need {', '.join(each.missing) or 'no other column'}")
+        other = "" if not each.has else f"; it reads {_delimiter(each.reads)}, and the file has {_delimiter(each.has)}"
+        _say(console, f"  {each.source} would need {', '.join(each.missing) or 'no other column'}{other}")
     _say(console, "A source to begin with, as one file below CSBA_SOURCES (docs/sources.md):\n")
     _say(console, draft)
+
+
+def _delimiter(called: str) -> str:
+    return "tabs" if called == "tab" else f"`{called}`"
 
 
 def _short(value: Any) -> str:

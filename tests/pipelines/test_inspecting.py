@@ -81,7 +81,8 @@ def test_a_file_with_another_delimiter_is_told_and_gets_a_draft_that_can_be_used
     path = tmp_path / "unknown.csv"
     path.write_text("order_id,label,order_item_id,return_id,requested_at\n".replace(",", delimiter))
     shown = csba("inspect", path)
-    assert "returns*.csv would need no other column" in shown.output
+    has = "tabs" if said == "tab" else f"`{said}`"
+    assert f"returns*.csv would need no other column; it reads `,`, and the file has {has}" in shown.output
     assert f"-- read: delimiter={said} quote=" in shown.output
     (tmp_path / "mine.sql").write_text(draft(path))
     (source,) = read_sources(tmp_path).of(path)
@@ -89,6 +90,29 @@ def test_a_file_with_another_delimiter_is_told_and_gets_a_draft_that_can_be_used
     named = path.rename(tmp_path / "returns.csv")
     for command in ("inspect", "load"):
         assert f"its values seem to be delimited by {said!r}" in csba(command, named).output
+
+
+@pytest.mark.parametrize(
+    ("delimiter", "name"), [(",", "1234.csv"), (";", "1234.csv"), (",", "1234.txt"), (";", "1234.txt")]
+)
+def test_a_known_report_that_was_saved_with_another_delimiter_is_found(csba, tmp_path: Path, delimiter: str, name: str):
+    path = tmp_path / name
+    path.write_text(HEADER.replace("\t", delimiter) + "\n")
+    shown = csba("inspect", path)
+    assert shown.exit_code == 2
+    assert (
+        f"amazon_order_report would need no other column; it reads tabs, and the file has `{delimiter}`" in shown.output
+    )
+    assert nearest(path, read_sources(DATA / "sources"))[0].source == "amazon_order_report"
+
+
+def test_a_header_below_other_lines_is_found_with_another_delimiter(csba, tmp_path: Path) -> None:
+    (source,) = (each for each in read_sources(DATA / "sources").mapped if each.dialect and each.dialect.header == 3)
+    path = tmp_path / "1234.csv"
+    path.write_text("\n".join(["Title;;", ";;", ";".join(sorted(source.columns)), ""]), encoding="utf-8")
+    assert (
+        f"{source.name} would need no other column; it reads tabs, and the file has `;`" in csba("inspect", path).output
+    )
 
 
 def test_a_dry_run_keeps_nothing(csba, tmp_path: Path) -> None:
