@@ -14,7 +14,7 @@ from typing import Any, TextIO
 from assets.raw.contracts import DATASETS
 from assets.raw.facts import beside, facts_of
 from assets.raw.files import JSON, SUFFIXES
-from assets.raw.reading import DIALECTS, Dialect
+from assets.raw.reading import DIALECTS, LINE_END, Dialect
 from assets.raw.sources import Sources
 from assets.warehouse import Warehouse
 from pipelines.summary import LINE
@@ -51,19 +51,21 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
     """Write the refused rows of each file into a file of its own, as they came, with their numbers and reasons.
 
     It lies in a folder with the number of the file, under its name, written as its source reads it, and with what was
-    told of it beside it: so it can be loaded when it is mended. Only its owner may read it. Raises `FileExistsError`.
+    told of it beside it: so it can be loaded when it is mended. Only its owner may read it. Raises `FileExistsError`
+    before anything is written, where one of the files is there already.
     """
     files = warehouse.rows(
         f"select distinct file.file_id, file.path, file.source, file.dataset {_CHOSEN} order by all",
         {"names": list(names)},
     )
-    written = []
-    for file in files:
+    places = [_place(folder, file["file_id"], Path(file["path"])) for file in files]
+    for to in places:
+        if to.exists():
+            raise FileExistsError(f"{to} is there already, and perhaps mended: move it away, or name another folder")
+    for file, to in zip(files, places, strict=True):
         came = Path(file["path"])
         suffix = SUFFIXES.search(came.name)
         kind = suffix["format"].lower() if suffix else ""
-        name = came.name.removesuffix((suffix and suffix["compression"]) or "")
-        to = folder / str(file["file_id"]) / (name if kind != "parquet" else f"{came.stem}.csv")
         to.parent.mkdir(parents=True, exist_ok=True)
         to.touch(mode=0o600, exist_ok=False)
         source = next((each for each in sources.mapped if each.name == file["source"]), None)
@@ -80,8 +82,15 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
         if facts:
             told = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in facts.items())
             beside(to).write_text(told, encoding="utf-8")
-        written.append(to)
-    return written
+    return places
+
+
+def _place(folder: Path, file_id: int, came: Path) -> Path:
+    """Where the refused rows of a file are written: under its name, decompressed, in a folder with its number."""
+    suffix = SUFFIXES.search(came.name)
+    if suffix and suffix["format"].lower() == "parquet":
+        return folder / str(file_id) / f"{came.stem}.csv"
+    return folder / str(file_id) / came.name.removesuffix((suffix and suffix["compression"]) or "")
 
 
 def _write_table(warehouse: Warehouse, file_id: int, out: TextIO, dialect: Dialect, needed: Iterable[str]) -> None:
@@ -100,11 +109,15 @@ def _write_table(warehouse: Warehouse, file_id: int, out: TextIO, dialect: Diale
         values = _values(came)
         row = [number, because, *(values.get(name) for name in others)]
         # What was not quoted has no delimiter within a value, but a line at fault has all of them.
-        writer.writerow(row if dialect.quote else [_without(f"{dialect.delimiter}\r\n", value) for value in row])
+        writer.writerow(row if dialect.quote else [_escaped(value, dialect.delimiter) for value in row])
 
 
-def _without(signs: str, value: Any) -> Any:
-    return value.translate(dict.fromkeys(map(ord, signs), " ")) if isinstance(value, str) else value
+def _escaped(value: Any, delimiter: str) -> Any:
+    """A value for text without quotes: its delimiters and ends of lines are spelt, so that they still show."""
+    if not isinstance(value, str):
+        return value
+    spelt = "\\t" if delimiter == "\t" else f"\\x{ord(delimiter):02x}"
+    return LINE_END.sub(r"\\n", value).replace(delimiter, spelt)
 
 
 def _values(came: str) -> Mapping[str, Any]:

@@ -13,7 +13,7 @@ from house import DATA, load_paths, opened, row
 from assets.raw.contracts import DATASETS
 from assets.raw.sources import Sources, read_sources
 from pipelines.cli import cli
-from pipelines.quarantine import export, refused_rows
+from pipelines.quarantine import _escaped, export, refused_rows
 
 COLUMNS = list(DATASETS["shipments"].columns)
 
@@ -81,8 +81,11 @@ def test_rows_are_written_as_they_came_mended_and_loaded_once(home: Path, tmp_pa
 def test_what_was_written_is_never_written_over(home: Path, tmp_path: Path) -> None:
     with opened(home) as warehouse:
         export(warehouse, tmp_path / "bad", Sources(()))
-        with pytest.raises(FileExistsError):
+        (path,) = (tmp_path / "bad").rglob("*.csv")
+        path.write_text("mended")
+        with pytest.raises(FileExistsError, match=rf"{path} is there already.* name another folder"):
             export(warehouse, tmp_path / "bad", Sources(()))
+        assert path.read_text() == "mended"
 
 
 def test_a_report_is_written_as_its_source_reads_it_and_with_what_was_told(tmp_path: Path) -> None:
@@ -128,6 +131,29 @@ def test_lines_at_fault_alone_are_written_below_the_columns_that_are_needed(tmp_
         again = load_paths(warehouse, written)
         assert again.refusals == []
         assert [load.rows_quarantined for load in again.loads] == [2, 1]
+
+
+def test_a_line_at_fault_of_text_without_quotes_keeps_its_columns_apart(tmp_path: Path) -> None:
+    header = "order-id\torder-item-id\tpurchase-date\tpayments-date\tsku\tquantity-purchased\tship-service-level"
+    report = tmp_path / "seller=A1" / "marketplace=ATVPDKIKX0DER" / "1.txt"
+    report.parent.mkdir(parents=True)
+    at = "2026-03-01T14:18:23-07:00"
+    report.write_text("\n".join([header, "O1\t\tof\tJane Roe", f"O2\t2\t{at}\t{at}\tS\t1\tx", ""]))
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [report])
+        (bad,) = export(warehouse, tmp_path / "bad", read_sources(DATA / "sources"))
+        with bad.open(newline="") as file:
+            (found,) = csv.DictReader(file, delimiter="\t", quoting=csv.QUOTE_NONE)
+        assert found["line"] == r"O1\t\tof\tJane Roe"
+        assert load_paths(warehouse, [tmp_path / "bad"]).refusals == []
+
+
+@pytest.mark.parametrize(
+    ("value", "delimiter", "written"),
+    [("a\tb\r\nc\nd\re", "\t", r"a\tb\nc\nd\ne"), ("a\tb;", ";", "a\tb\\x3b"), (7, "\t", 7), (None, "\t", None)],
+)
+def test_delimiters_and_ends_of_lines_are_spelt(value, delimiter: str, written) -> None:
+    assert _escaped(value, delimiter) == written
 
 
 def test_a_value_with_the_end_of_a_line_comes_back_in_one_piece(tmp_path: Path) -> None:
