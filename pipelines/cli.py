@@ -310,18 +310,30 @@ def compare(settlements: tuple[Path, ...], out: Path | None, is_json: bool) -> N
 @cli.command()
 @click.argument("names", nargs=-1)
 @click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write the rows there.")
-def quarantine(names: tuple[str, ...], folder: Path | None) -> None:
+@click.option(
+    "--purge", "days", type=click.IntRange(0, 36_500), metavar="DAYS", help="Delete the rows loaded longer ago; 0: all."
+)
+@WAIT
+def quarantine(names: tuple[str, ...], folder: Path | None, days: int | None, wait: bool) -> None:
     """List quarantined rows by file and reason, of all files or of those whose names hold one of NAMES.
 
     With --export they are written as they came, under the name of their file, with their row numbers and reasons. Mend
-    them and load them: what is good is added, once. They may hold personal data.
+    them and load them: what is good is added, once. They may hold personal data: --purge deletes them, mended or not,
+    and keeps their number.
     """
     from assets.raw.sources import read_sources
     from assets.warehouse import read_warehouse
-    from pipelines.quarantine import export, refused_rows
+    from pipelines.quarantine import export, purge, refused_rows
     from pipelines.summary import show_refused
 
+    if folder is not None and days is not None:
+        raise click.UsageError("--export and --purge do not go together: export first, then purge")
     places, console = settings(), _console()
+    if days is not None:
+        with _open(places, f"csba quarantine --purge {days}", wait=wait) as warehouse:
+            deleted = purge(warehouse, days, _now(), names)
+        console.print(f"{deleted:,} quarantined {'row was' if deleted == 1 else 'rows were'} deleted")
+        return
     with read_warehouse(places.home) as warehouse:
         show_refused(console, refused_rows(warehouse, names))
         for path in export(warehouse, folder, read_sources(places.sources), names) if folder else ():

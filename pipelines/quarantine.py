@@ -8,6 +8,7 @@ Does not belong here: what makes a row a bad one.
 import csv
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -26,8 +27,10 @@ ROWS_AT_A_TIME = 10_000
 _CHOSEN = """
     from audit.quarantine as refused
     join audit.files as file using (file_id)
-    where len($names) = 0
-        or list_contains([contains(lower(parse_filename(file.path)), lower(name)) for name in $names], true)"""
+    where (
+        len($names) = 0
+        or list_contains([contains(lower(parse_filename(file.path)), lower(name)) for name in $names], true)
+    )"""
 
 
 def refused_rows(warehouse: Warehouse, names: Sequence[str] = ()) -> list[dict[str, Any]]:
@@ -83,6 +86,24 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
             told = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in facts.items())
             beside(to).write_text(told, encoding="utf-8")
     return places
+
+
+def purge(warehouse: Warehouse, days: int, now: datetime, names: Sequence[str] = ()) -> int:
+    """Delete the refused rows of files that were loaded more than so many days before `now`; of 0 days, all.
+
+    Of all files, or of those whose names hold one of `names`. How many rows each had stays in `audit.files`. Returns
+    how many were deleted.
+    """
+    with warehouse.transaction():
+        ((deleted,),) = warehouse.con.execute(
+            f"""
+            delete from audit.quarantine
+            where file_id in (
+                select file.file_id {_CHOSEN} and ($days = 0 or file.loaded_at < $now - to_days($days))
+            )""",
+            {"names": list(names), "days": days, "now": now},
+        ).fetchall()
+    return deleted
 
 
 def _place(folder: Path, file_id: int, came: Path) -> Path:

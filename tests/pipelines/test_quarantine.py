@@ -2,6 +2,7 @@
 
 import csv
 import stat
+from datetime import timedelta
 from pathlib import Path
 
 import pyarrow as pa
@@ -13,7 +14,7 @@ from house import DATA, load_paths, opened, row
 from assets.raw.contracts import DATASETS
 from assets.raw.sources import Sources, read_sources
 from pipelines.cli import cli
-from pipelines.quarantine import _escaped, export, refused_rows
+from pipelines.quarantine import _escaped, export, purge, refused_rows
 
 COLUMNS = list(DATASETS["shipments"].columns)
 
@@ -195,6 +196,43 @@ def test_json_is_written_as_it_came(tmp_path: Path) -> None:
         assert deep in written[1]
         assert written[2].endswith('"line": [1]}')
         assert load_paths(warehouse, [bad]).loads[0].rows_quarantined == 4
+
+
+def test_rows_are_purged_by_age_and_name_and_their_number_stays(home: Path) -> None:
+    with opened(home) as warehouse:
+        warehouse.con.execute(
+            "insert into audit.files select * replace (9 as file_id, 'x/late.csv' as path,"
+            " loaded_at + interval 10 days as loaded_at) from audit.files where file_id = 1"
+        )
+        warehouse.con.execute("insert into audit.quarantine select * replace (9 as file_id) from audit.quarantine")
+        ((loaded_at,),) = warehouse.con.execute("select loaded_at from audit.files where file_id = 1").fetchall()
+        counts = warehouse.rows("select file_id, rows_quarantined from audit.files order by all")
+        assert purge(warehouse, 30, loaded_at + timedelta(days=30)) == 0
+        assert purge(warehouse, 30, loaded_at + timedelta(days=31), ["late"]) == 0
+        assert purge(warehouse, 30, loaded_at + timedelta(days=31)) == 4
+        assert {row["name"] for row in refused_rows(warehouse)} == {"late.csv"}
+        assert purge(warehouse, 0, loaded_at, ["2026-03"]) == 0
+        assert purge(warehouse, 0, loaded_at, ["LATE"]) == 4
+        assert refused_rows(warehouse) == []
+        assert warehouse.rows("select file_id, rows_quarantined from audit.files order by all") == counts
+
+
+def test_purged_rows_are_gone_from_the_home(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CSBA_HOME", str(home))
+    both = CliRunner().invoke(cli, ["quarantine", "--purge", "0", "--export", "there"])
+    assert both.exit_code == 2
+    assert "do not go together" in both.output
+    for words, said in {
+        ("--purge", "-1"): "Invalid value",
+        ("nothing", "--purge", "0"): "0 quarantined rows were deleted",
+        ("--purge", "0"): "4 quarantined rows were deleted",
+        (): "No row is quarantined",
+    }.items():
+        assert said in CliRunner().invoke(cli, ["quarantine", *words]).output
+    with opened(home) as warehouse:
+        commands = warehouse.con.execute("select command from audit.runs").fetchall()
+        assert ("csba quarantine --purge 0",) in commands
+        assert load_paths(warehouse, [home.parent / "files"]).loads == [], "a file is not read again for it"
 
 
 def test_the_command_lists_and_writes(home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
