@@ -1,10 +1,11 @@
 """Which file is which dataset: by its name or by a source, and a source that cannot be used is named."""
 
+import re
 from pathlib import Path
 
 import pytest
 
-from assets.raw.sources import SourceError, files_of, read_sources
+from assets.raw.sources import _KEYS, SourceError, files_of, read_sources
 from assets.settings import CHECKOUT
 
 ITEMS = """-- Items of a shop.
@@ -111,6 +112,25 @@ def test_values_are_written_as_the_source_says(home):
     home.load_file("shop_1.csv", content, sources=sources)
     assert home.rows("select order_id, hour(purchased_at), quantity from raw.order_items") == [("A", 9, 2)]
     assert [(row, column) for row, column, *_ in home.quarantine()] == [(2, "quantity"), (3, "purchased_at")]
+
+
+def test_the_guide_tells_of_every_key_and_its_example_can_be_used(home):
+    guide = (CHECKOUT / "docs" / "sources.md").read_text(encoding="utf-8")
+    assert not [key for key in _KEYS if f"\n| `{key}` |" not in guide]
+    assert "`ragged=yes`" in guide
+    (example,) = re.findall(r"```sql\n(.*?)```", guide, re.DOTALL)
+    home.file("sources/parcels.sql", example.encode())
+    content = b"""parcel;order_no;line;left_at;pieces;state;changed_at
+P1;O1;1;31.01.2026 09:30;2,0;sent
+P2;O1;1;2026-01-31T09:30:00Z;1;sent;01.02.2026 10:00
+P3;O1;1;31.01.2026 09:30;1;draft
+P4;O1;1;31.01.2026 09:30;2.0;sent
+P5;O1;1;31.01.2026 09:30;1
+"""
+    home.load_file("parcels_1.csv", content, sources=read_sources(home.folder / "sources"))
+    found = home.rows("select shipment_id, hour(shipped_at), quantity, hour(updated_at) from raw.shipments order by 1")
+    assert found == [("P1", 8, 2, 8), ("P2", 9, 1, 9)]
+    assert [row[:2] for row in home.quarantine()] == [(4, "quantity"), (5, "state")]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "cp1252"])
