@@ -55,6 +55,8 @@ class Settings:
     memory: int
     """Bytes that the engine of tables may hold; what is more goes to `spill/` below the home, and comes back."""
     limits: Limits
+    snapshots: int
+    """So many copies for readers are kept in `published/`; with 0 none is made."""
 
     @property
     def warehouse(self) -> Path:
@@ -72,6 +74,11 @@ class Settings:
         return self.home / "close_reports"
 
     @property
+    def published(self) -> Path:
+        """The folder of copies for readers: `latest.duckdb`, and as Parquet `latest/`."""
+        return self.home / "published"
+
+    @property
     def marketplaces(self) -> Path:
         """The list of marketplaces."""
         return self.data / "marketplaces.csv"
@@ -87,6 +94,7 @@ class SettingsError(Exception):
 
 
 UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
+SNAPSHOTS = 3
 LEAST_MEMORY = 256 * 10**6
 """Bytes; with less, even a small month does not fit."""
 
@@ -96,7 +104,8 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
     `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES` and `CSBA_FONTS` name places, by default those of the
     checkout and its home; `CSBA_PDF` the PDF engine; `CSBA_MEMORY` the memory, such as `4GB`, by default half of the
-    machine's; and `CSBA_LONGEST_LINE` and its like the limits of files, as whole numbers.
+    machine's; `CSBA_SNAPSHOTS` how many copies for readers are kept; and `CSBA_LONGEST_LINE` and its like the limits of
+    files, as whole numbers.
 
     Raises `SettingsError`.
     """
@@ -115,7 +124,14 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         pdf=environment.get("CSBA_PDF") or "plutoprint",
         memory=_memory(environment.get("CSBA_MEMORY") or ""),
         limits=_limits(environment),
+        snapshots=_snapshots((environment.get("CSBA_SNAPSHOTS") or "").strip()),
     )
+
+
+def _snapshots(text: str) -> int:
+    if text and not re.fullmatch(r"\d{1,3}", text):
+        raise SettingsError(f"CSBA_SNAPSHOTS is {text!r}; it is a whole number below 1,000, such as {SNAPSHOTS}")
+    return int(text or SNAPSHOTS)
 
 
 def _limits(environment: Mapping[str, str]) -> Limits:

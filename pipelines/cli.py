@@ -130,6 +130,8 @@ def run(
             pages=not tables_only,
             profile=profile,
         )
+        if code != CHECK_FAILED and not tables_only:
+            _publish(console, warehouse, places)
     sys.exit(code)
 
 
@@ -149,6 +151,8 @@ def close(periods: list[str], marketplaces: tuple[str, ...], by: str, yes: bool,
     places, console = settings(), _console()
     with _open(places, f"csba close {period}", wait=wait) as warehouse:
         code = _close(console, warehouse, places, period, marketplaces, by=by.strip(), yes=yes)
+        if not code:
+            _publish(console, warehouse, places)
     sys.exit(code)
 
 
@@ -338,6 +342,18 @@ def quarantine(names: tuple[str, ...], folder: Path | None, days: int | None, wa
         show_refused(console, refused_rows(warehouse, names))
         for path in export(warehouse, folder, read_sources(places.sources), names) if folder else ():
             console.print(str(path), soft_wrap=True)
+
+
+@cli.command()
+@WAIT
+def publish(wait: bool) -> None:
+    """Copy the tables for readers, as run and close do: published/latest.duckdb, and published/latest as Parquet."""
+    places, console = settings(), _console()
+    if not places.snapshots:
+        raise click.UsageError("CSBA_SNAPSHOTS is 0, so that no copy is made")
+    with _open(places, "csba publish", wait=wait) as warehouse:
+        warehouse.makes_anew = True
+        _publish(console, warehouse, places)
 
 
 @cli.command()
@@ -610,6 +626,13 @@ def _close(
     console.print(f"The final statements lie in {places.statements / period}", soft_wrap=True)
     console.print(f"The close report lies in {places.close_reports / period}", soft_wrap=True)
     return 0
+
+
+def _publish(console: "Console", warehouse: "Warehouse", places: Settings) -> None:
+    from pipelines.publishing import publish as publish_tables
+
+    if publish_tables(warehouse, places.published, places.snapshots, _now()):
+        console.print(f"For readers: {places.published / 'latest.duckdb'}", soft_wrap=True)
 
 
 @contextmanager

@@ -20,6 +20,10 @@ from pipelines.jobs import (
     reports_close_reports,
     reports_statements,
 )
+from pipelines.publishing import publish
+
+PUBLISHING = (billing_month.name, close_month.name)
+"""Jobs after which readers get a copy, as after the commands."""
 
 
 @dg.resource(description="The open warehouse of the home, for this run alone; its run is kept in audit.runs.")
@@ -35,6 +39,8 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
         if context.instance and context.run and not opened.failures:
             failed = context.instance.all_logs(context.run.run_id, of_type=dg.DagsterEventType.STEP_FAILURE)
             opened.failures.extend(f"{entry.step_key} failed" for entry in failed)
+        if not opened.failures and context.run and context.run.job_name in PUBLISHING:
+            publish(opened, settings.published, settings.snapshots, _now())
         opened.end_run(now=_now())
 
 

@@ -1,0 +1,161 @@
+"""A copy of the tables for whoever queries them while the warehouse is written: `published/` below the home.
+
+`<run>.duckdb` has what a run left in core, billing and audit, without what may hold personal data and what the program
+alone needs; views are tables there. It is made aside, never changed, and shown whole: `latest.duckdb` is a link, turned
+over in one step. The same lies beside it as Parquet, `<run>/<schema>/<table>.parquet`, and `latest` is a link to that.
+
+Does not belong here: what any table means.
+"""
+
+import os
+import shutil
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+
+from assets.as_made import is_as_made, note_made, version_of
+from assets.billing.books import TABLES
+from assets.tables import SCHEMAS
+from assets.warehouse import Warehouse, columns_to_make, comment_on
+
+NOT_PUBLISHED = {
+    "audit.quarantine": "rows as they came may hold personal data of customers",
+    "audit.hashes": "tells of files alone",
+    "audit.made": "tells the program what it need not make again",
+    "billing.kept_pages": "the pages lie in statements/",
+    "core.coverage": "a step between core.order_items and core.units",
+}
+"""Tables that are left out, and why."""
+
+NAME = "published.snapshot"
+LATEST = "latest"
+SUFFIX = ".duckdb"
+
+
+def publish(warehouse: Warehouse, folder: Path, kept: int, now: datetime) -> Path | None:
+    """Publish what the warehouse holds, and keep that many; nothing if it is what was published last, or `kept` is 0.
+
+    To be called outside of a transaction, by the run whose number the copy gets, once its work is done.
+    """
+    con = warehouse.con
+    version = _version(con)
+    is_there = (folder / f"{LATEST}{SUFFIX}").exists() and (folder / LATEST).exists()
+    if not kept or (is_there and not warehouse.makes_anew and is_as_made(con, NAME, [("", "")], version)):
+        return None
+    fresh, name = folder / ".fresh", f"{warehouse.run_id}"
+    shutil.rmtree(fresh, ignore_errors=True)
+    (fresh / name).mkdir(parents=True)
+    _copy(warehouse, fresh, name, now)
+    for path in (file for file in fresh.rglob("*") if file.is_file()):
+        path.chmod(0o444)
+        _to_disk(path)
+    shutil.rmtree(folder / name, ignore_errors=True)
+    (fresh / name).rename(folder / name)
+    (fresh / f"{name}{SUFFIX}").rename(folder / f"{name}{SUFFIX}")
+    fresh.rmdir()
+    for shown, to in ((LATEST, name), (f"{LATEST}{SUFFIX}", f"{name}{SUFFIX}")):
+        _turn(folder / shown, to)
+    _to_disk(folder)
+    with warehouse.transaction():
+        note_made(con, NAME, [("", "")], version)
+    _forget_old(folder, name, kept)
+    return folder / f"{name}{SUFFIX}"
+
+
+def published(con: duckdb.DuckDBPyConnection) -> list[str]:
+    """The tables and views that are published, with their schemas."""
+    rows = con.execute(
+        """
+        select schema_name || '.' || table_name as name from duckdb_tables()
+        where database_name = current_database() and list_contains($1, schema_name)
+        union all
+        select schema_name || '.' || view_name from duckdb_views()
+        where database_name = current_database() and list_contains($1, schema_name)
+        order by name""",
+        [list(SCHEMAS)],
+    ).fetchall()
+    return [name for (name,) in rows if name not in NOT_PUBLISHED]
+
+
+def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
+    con = warehouse.con
+    con.execute(f"attach {_quoted(fresh / f'{name}{SUFFIX}')} as snapshot")
+    try:
+        for schema in SCHEMAS:
+            con.execute(f"create schema snapshot.{schema}")
+            (fresh / name / schema).mkdir()
+        for table in published(con):
+            columns = {column: kind for column, kind, *_ in con.execute(f"describe {table}").fetchall()}
+            con.execute(f"create table snapshot.{table} ({columns_to_make(columns)})")
+            con.execute(f"insert into snapshot.{table} from {table}")
+            _comment(con, table)
+        # The run that publishes is over for whoever reads of it.
+        con.execute(
+            "update snapshot.audit.runs set outcome = ?, ended_at = ? where run_id = ?",
+            ["failed" if warehouse.failures else "done", now, warehouse.run_id],
+        )
+        for table in published(con):
+            to = fresh / name / f"{table.replace('.', '/')}.parquet"
+            con.execute(f"copy snapshot.{table} to {_quoted(to)} (format parquet, compression zstd)")
+    finally:
+        con.execute("detach snapshot")
+
+
+def _comment(con: duckdb.DuckDBPyConnection, table: str) -> None:
+    """The comments of a table or view on its copy."""
+    schema, name = table.split(".")
+    ((description,),) = con.execute(
+        """
+        select comment from duckdb_tables()
+        where database_name = current_database() and schema_name = $1 and table_name = $2
+        union all
+        select comment from duckdb_views()
+        where database_name = current_database() and schema_name = $1 and view_name = $2""",
+        [schema, name],
+    ).fetchall()
+    meanings = con.execute(
+        """
+        select column_name, comment from duckdb_columns()
+        where database_name = current_database() and schema_name = ? and table_name = ? and comment is not null""",
+        [schema, name],
+    ).fetchall()
+    comment_on(con, "table", f"snapshot.{table}", description or "", dict(meanings))
+
+
+def _version(con: duckdb.DuckDBPyConnection) -> str:
+    """The version of all that is published: of what runs make, of the books, and of the files loaded."""
+    made = con.execute(
+        "from audit.made where table_name not like 'reports.%' and table_name <> ? order by all", [NAME]
+    ).fetchall()
+    return version_of(con, made, dict.fromkeys((*TABLES, "audit.files"), ()))
+
+
+def _turn(link: Path, to: str) -> None:
+    """Let a link lead elsewhere, in one step; a write-ahead file that a reader left beside it would spoil the next."""
+    link.with_name(f"{link.name}.wal").unlink(missing_ok=True)
+    turned = link.with_name(f".{link.name}")
+    turned.unlink(missing_ok=True)
+    turned.symlink_to(to)
+    turned.replace(link)
+
+
+def _forget_old(folder: Path, name: str, kept: int) -> None:
+    """Remove all copies but the newest, with what readers left beside them; who has one open can go on reading."""
+    numbers = sorted((int(path.stem) for path in folder.glob(f"*{SUFFIX}") if path.stem.isdecimal()), reverse=True)
+    for number in [each for each in numbers if str(each) != name][max(0, kept - 1) :]:
+        for path in folder.glob(f"{number}{SUFFIX}*"):
+            path.unlink()
+        shutil.rmtree(folder / str(number), ignore_errors=True)
+
+
+def _to_disk(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _quoted(path: Path) -> str:
+    return "'{}'".format(str(path).replace("'", "''"))
