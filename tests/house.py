@@ -4,7 +4,9 @@ from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
+from functools import cache
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from assets.billing.rerating import rerate
 from assets.core.accounts import make_accounts, read_accounts
@@ -16,7 +18,7 @@ from assets.raw.loading import LoadReport, load
 from assets.raw.sources import read_sources
 from assets.settings import CHECKOUT, settings
 from assets.tables import make, set_scope, steps
-from assets.warehouse import Warehouse, open_warehouse
+from assets.warehouse import FILE, Warehouse, open_warehouse
 from pipelines.closing import close, to_close
 from reports.statement import Press
 
@@ -94,9 +96,21 @@ def write_csv(folder: Path, rows: Mapping[str, Sequence[Mapping[str, str | None]
     return paths
 
 
+@cache
+def _empty_file() -> bytes:
+    """A warehouse's file as it is before anything is loaded: it is made once, not for every test."""
+    with TemporaryDirectory() as home:
+        with open_warehouse(Path(home), holder="a test", now=NOW):
+            pass
+        return (Path(home) / FILE).read_bytes()
+
+
 @contextmanager
 def opened(home: Path) -> Generator[Warehouse]:
     """The warehouse of a home."""
+    home.mkdir(parents=True, exist_ok=True)
+    if not (home / FILE).exists():
+        (home / FILE).write_bytes(_empty_file())
     with open_warehouse(home, holder="a test", now=NOW) as warehouse:
         yield warehouse
 

@@ -11,13 +11,14 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
+from house import opened
 
 from assets.core.marketplaces import read_marketplaces
 from assets.raw.contracts import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import Sources, read_sources
 from assets.settings import CHECKOUT
-from assets.warehouse import Warehouse, open_warehouse
+from assets.warehouse import Warehouse
 
 NOW = datetime(2026, 11, 1, 12)
 US, BRAZIL = "ATVPDKIKX0DER", "A2Q3Y263D00KWC"
@@ -144,7 +145,7 @@ class Home:
 
 @contextmanager
 def open_home(folder: Path) -> Iterator[Home]:
-    with open_warehouse(folder / "home", holder="a test", now=NOW) as warehouse:
+    with opened(folder / "home") as warehouse:
         yield Home(folder, warehouse)
 
 
