@@ -231,13 +231,20 @@ def journal(periods: list[str], form: str, marketplace_id: str | None, out: Any)
 
 
 @cli.command()
-def status() -> None:
-    """What is loaded, which periods are drafts or closed, and what to do next."""
+@click.option("--json", "is_json", is_flag=True, help="Print everything as JSON.")
+def status(is_json: bool) -> None:
+    """What is loaded, what of each marketplace is closed, drafted or late, what fails, and what to do next."""
+    import json
+
     from assets.warehouse import read_warehouse
-    from pipelines.status import show_status
+    from pipelines.status import show_status, status_of
 
     with read_warehouse(settings().home) as warehouse:
-        show_status(_console(), warehouse, _now())
+        found = status_of(warehouse, _now())
+    if is_json:
+        click.echo(json.dumps(found, default=str, ensure_ascii=False, indent=1))
+    else:
+        show_status(_console(), found)
 
 
 @cli.command()

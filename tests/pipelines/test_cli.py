@@ -65,8 +65,14 @@ def test_from_files_to_statements(csba: Csba, tmp_path: Path) -> None:
     assert "7.20" in pages[0].read_text(encoding="utf-8")
     code, out, _ = csba("status")
     assert code == 0
-    assert re.search(r"2026-03\s+US\s+1\s+7\.20\s+USD", out)
+    assert re.search(r"US\s+–\s+2026-03\s+1\s+7\.20 USD\s+close 2026-03", out)
     assert re.search(r"csba run 2026-03\s+\S+ \S+\s+done", out)
+    assert 'Next: csba close 2026-03 --by "YOUR NAME"' in out
+    told = json.loads(csba("status", "--json")[1])
+    (place,) = told["marketplaces"]
+    assert (place["country"], place["closed"], place["open_period"], place["is_late"]) == ("US", [], "2026-03", False)
+    assert place["drafts"] == [{"period": "2026-03", "statements": 1, "total": "7.2000", "currency": "USD"}]
+    assert {row["dataset"]: row["quarantined"] for row in told["loaded"]}["shipments"] == 0
 
 
 def test_loading_again_changes_nothing(csba: Csba, tmp_path: Path) -> None:
@@ -169,6 +175,7 @@ def test_a_failed_check_stops_its_marketplace_alone(csba: Csba, tmp_path: Path) 
             '"core.units: a unit has terms in force when it ships; add a version of the terms that begins by then": 1'
             in run["checks"]
         )
+    assert "1 rows fail “core.units: a unit has terms in force when it ships;" in csba("status")[1]
 
 
 @pytest.mark.parametrize(
@@ -207,7 +214,9 @@ def test_a_month_is_closed_adjusted_and_made_again(csba: Csba, tmp_path: Path) -
     assert (code, "is closed already; nothing changed" in out) == (0, True)
     late = [row("shipments", shipment_id="Q", order_id="O", shipped_at="2026-03-09T12:00:00Z", quantity="11")]
     csba("load", *write_csv(tmp_path / "late", {"shipments": late}, "_late"))
-    assert "Next: csba run 2026-04" in csba("status")[1]
+    out = csba("status")[1]
+    assert "Next: csba run 2026-04" in out
+    assert re.search(r"US\s+2026-03\s+–\s+run 2026-04: late rows", out)
     code, out, _ = csba("run", "2026-04")
     assert code == 0
     assert re.search(r"US\s+2026-03\s+late shipment\s+1\s+-3\.20\s+USD", out), "1 contact for 20 units is tier 1"
