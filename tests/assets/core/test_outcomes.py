@@ -200,6 +200,27 @@ def test_a_contact_is_about_the_item_it_names_or_the_first_covered_one(tmp_path:
     ]
 
 
+def test_a_return_is_of_the_item_it_names_by_id_or_by_sku(tmp_path: Path) -> None:
+    at = "2026-03-01T12:00:00Z"
+    rows = enrolled(("activate", "2025-01-01T00:00:00Z")) | {
+        "order_items": [
+            row("order_items", order_id="O", order_item_id="1", sku="A", fulfillment="AFN", purchased_at=at),
+            row("order_items", order_id="O", order_item_id="2", sku="A", purchased_at=at),
+            row("order_items", order_id="O", order_item_id="3", sku="1", purchased_at=at),
+            row("order_items", order_id="P", order_item_id="1", sku="A", fulfillment="AFN", purchased_at=at),
+        ],
+        "returns": [
+            row("returns", return_id=name, order_id=order, order_item_id=item, requested_at="2026-03-09T00:00:00Z")
+            for name, order, item in (
+                *(("by id", "O", "2"), ("by SKU the covered one", "O", "A"), ("by id before SKU", "O", "1")),
+                *(("not covered", "P", "A"), ("unknown", "O", "B"), ("of another order", "Q", "A")),
+            )
+        ],
+    }
+    query = "select return_id, order_item_id, (select count(*) from core.marketplaces_with_returns) from core.returns"
+    assert sorted(billed(tmp_path, rows, query)) == [("by SKU the covered one", "2", 1), ("by id", "2", 1)]
+
+
 def test_a_contact_before_the_order_does_not_count(tmp_path: Path) -> None:
     rows = enrolled(("activate", "2025-01-01T00:00:00Z")) | {
         "order_items": [row("order_items", order_id="O", purchased_at="2026-03-10T12:00:00Z")],
