@@ -21,7 +21,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from assets.raw import json_text
-from assets.raw.by_line import IN_WORDS, Line, LineTooLongError, encoding_of, in_batches, open_text, records
+from assets.raw.by_line import IN_WORDS, Line, LineTooLongError, encoding_of, in_batches, lines_of, open_text, records
 from assets.raw.files import (
     JSON,
     LIMITS,
@@ -230,11 +230,17 @@ def columns_of(path: Path, dialect: Dialect | None, limits: Limits = LIMITS) -> 
 def header_of(path: Path, dialect: Dialect, limits: Limits = LIMITS) -> Line | None:
     """The record that names the columns of delimited text, in whatever encoding; none if it has none.
 
+    A blank line is none of those that stand above a header: such a file is of a dialect without any.
+
     Raises `FileRefusedError` where it is too long, or a line near it.
     """
     _, compression = kind_of(path)
     try:
         encoding = encoding_of(path, compression, limits.longest_line, only_start=True)
+        if dialect.header > 1:
+            first, _ = next(lines_of(path, compression, encoding, limits.longest_line), ("", None))
+            if not first.strip():
+                return None
         found = records(
             path, compression, encoding, dialect.delimiter, dialect.quote, limits.longest_line, dialect.header
         )

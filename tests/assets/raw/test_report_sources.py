@@ -250,6 +250,14 @@ def test_no_row_is_lost_whatever_ends_the_lines_above_a_header(home, above, end)
     assert home.load_file("1.txt", content, marketplaces=MARKETPLACES).loads[0].rows_loaded == 2
 
 
+def test_blank_lines_above_a_header_do_not_make_it_another_report(home):
+    """In Japan two lines stand above the header: a report with two blank ones was taken for both."""
+    row = dict.fromkeys(FEED.split(), "1") | {"ship-date": "2026-03-01"}
+    done = home.load_file(f"marketplace={US}/1.txt", b"\n\n" + report(FEED, row), marketplaces=MARKETPLACES).loads
+    assert [load.source for load in done] == ["amazon_shipping_confirmation"]
+    assert len(home.in_force("shipments")) == 1
+
+
 def test_a_file_beside_is_no_file_to_load_and_is_taken_at_its_word(home):
     home.file("landing/report.txt.toml", f'seller = "it\'s"\nmarketplace = "{US}"'.encode())
     home.file("landing/report.txt", report(ORDER_REPORT, order()))
