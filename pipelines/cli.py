@@ -426,6 +426,8 @@ def demo() -> None:
     with _open(places, "csba demo") as warehouse:
         report = _load(console, warehouse, places, [sample])
         code = UNUSABLE if report.refusals else _run(console, warehouse, places, periods, ())
+        if not code:
+            _publish(console, warehouse, places)
     sys.exit(code)
 
 
