@@ -21,7 +21,7 @@ from assets.warehouse import make_table
 TABLE = "audit.made"
 DESCRIPTION = "One row per table, period and marketplace: the version of what its rows were made from."
 COLUMNS = {
-    "table_name": ("varchar", "the table, with its schema; or reports.statements, reports.close_reports: their pages"),
+    "table_name": ("varchar", "the table, with its schema; or what is made from tables: reports.…, published.…"),
     "period": ("varchar", "the period; empty: of a table that has none"),
     "marketplace_id": ("varchar", "the marketplace; empty: of a table that has no periods"),
     "version": ("varchar", "hash of all that the rows were made from"),

@@ -126,7 +126,7 @@ def _comment(con: duckdb.DuckDBPyConnection, table: str) -> None:
 def _version(con: duckdb.DuckDBPyConnection) -> str:
     """The version of all that is published: of what runs make, of the books, and of the files loaded."""
     made = con.execute(
-        "from audit.made where table_name not like 'reports.%' and table_name <> ? order by all", [NAME]
+        "from audit.made where list_contains(?, split_part(table_name, '.', 1)) order by all", [list(SCHEMAS)]
     ).fetchall()
     return version_of(con, made, dict.fromkeys((*TABLES, "audit.files"), ()))
 

@@ -12,7 +12,7 @@ from functools import cached_property
 from pathlib import Path
 
 from assets.as_made import TABLE, is_as_made, note_made, version_of
-from assets.tables import UNKNOWN
+from assets.tables import SCHEMAS, UNKNOWN
 from assets.warehouse import Warehouse
 
 MADE_BY_PYTHON = ("core.accounts", "core.calendar", "core.marketplaces", "core.terms", "core.tiers")
@@ -42,8 +42,8 @@ class Pages:
     def _version(self, pair: Pair, place: Path) -> str:
         query = f"""
             select table_name, period, marketplace_id, version from {TABLE}
-            where marketplace_id in (?, ?, '') and table_name not like 'reports.%' order by all"""
-        tables = self.warehouse.con.execute(query, [pair[1], UNKNOWN]).fetchall()
+            where marketplace_id in (?, ?, '') and list_contains(?, split_part(table_name, '.', 1)) order by all"""
+        tables = self.warehouse.con.execute(query, [pair[1], UNKNOWN, list(SCHEMAS)]).fetchall()
         return hashlib.sha256(repr((self._of_all, tables, _listing(place))).encode()).hexdigest()
 
     @cached_property

@@ -5,12 +5,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from house import FONTS, load_paths, opened, row, write_csv
+from house import FONTS, NOW, load_paths, opened, row, write_csv
 
 import pipelines.jobs
 from assets.core.marketplaces import read_marketplaces
 from assets.settings import Settings, settings
 from assets.warehouse import Warehouse
+from pipelines.publishing import publish
 from pipelines.running import RunReport, run
 
 US, DE = "ATVPDKIKX0DER", "A1PA6795UKMFR9"
@@ -70,6 +71,8 @@ def test_pages_with_nothing_new_are_left(again: Run, warehouse: Warehouse) -> No
     statements, reports, _ = again()
     assert statements == reports == {(MARCH, US), (MARCH, DE)}
     assert warehouse.counts["statements_made"] == 2
+    warehouse.begin_run("a test", now=NOW, code_version="1")
+    assert publish(warehouse, warehouse.home / "published", 1, NOW) is not None
     statements, reports, report = again()
     assert statements == reports == set()
     assert warehouse.counts["statements"] == 2  # they are there, and none was made
