@@ -4,6 +4,7 @@ import io
 from pathlib import Path
 
 import pikepdf
+import polars as pl
 import pytest
 from house import FONTS, row
 from paper import text_of
@@ -29,6 +30,9 @@ SHOWN = {
     "returns": {"order_id", "order_item_id"},
 }
 """Columns that are not of a customer: a statement may show them."""
+
+OWN_IDS = {"asin", "contact_id", "return_id"}
+"""Columns of ids that are not of a customer either, though no statement shows them: readers of the tables see them."""
 
 TIMES = {"effective_at": "2025-01-01T00:00:00Z", "purchased_at": "2026-03-02T12:00:00Z",
          "shipped_at": "2026-03-03T12:00:00Z", "contacted_at": "2026-03-04T12:00:00Z",
@@ -87,7 +91,18 @@ def test_what_is_planted_in_every_column_is_found_nowhere(csba, tmp_path: Path, 
     assert csba("journal", "2026-03") == 0
     told = capfd.readouterr()
     home = tmp_path / "home"
-    written = [path for path in home.rglob("*") if path.is_file() and path.suffix not in {".duckdb", ".wal", ".ttf"}]
+    marked_columns = {
+        column
+        for path in (home / "published" / "latest").rglob("*.parquet")
+        for column, text in pl.read_parquet(path).cast(pl.String, strict=False).to_dict(as_series=False).items()
+        if any(mark in (value or "") for value in text for mark in MARKS.values())
+    }
+    assert marked_columns == OWN_IDS
+    written = [
+        path
+        for path in home.rglob("*")
+        if path.is_file() and path.suffix not in {".duckdb", ".wal", ".ttf", ".parquet"}
+    ]
     assert {".html", ".json", ".csv", ".pdf"} <= {path.suffix for path in written}
     found = {f"{path.relative_to(home)}": path.read_bytes() for path in written}
     found |= {"what is printed": (told.out + told.err).encode()}
