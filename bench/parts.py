@@ -4,12 +4,14 @@
 
 Prints, for each part, the median seconds of the other way and of the way chosen, and the ratio with its spread. The
 parts: how ids are stored; how rows lie, and what a slice of orders and one order then take to read; how versions that
-are beaten are left out; how times are read; who holds good rows against the contract; how the orders of a quarter are
+are beaten are left out; how times are read; who holds good rows against the contract, and looks for damaged ids; how a
+page of JSON is read, and values are taken from its records; how the orders of a quarter are
 counted, and in how many conditions they are chosen; how a key that comes twice, and an order whose items disagree, are
 found.
 """
 
 import argparse
+import json
 import statistics
 import subprocess
 import sys
@@ -25,13 +27,16 @@ import duckdb
 
 from assets.core.marketplaces import read_marketplaces
 from assets.raw import staging
+from assets.raw.by_record import Shape
 from assets.raw.contracts import DATASETS
+from assets.raw.json_records import read_records
 from assets.raw.sources import CANONICAL, Source
 from assets.raw.typing_sql import _any_instant, typed
 from assets.settings import CHECKOUT
 from assets.warehouse import columns_to_make
 
 MONTH = "2026-03"
+RECORDS = 100_000
 Part = tuple[str, Callable[[], object], Callable[[], object]]
 
 
@@ -72,7 +77,10 @@ class Parts:
             ("one order: as they came / by order", lambda: self.one(CAME), lambda: self.one(BY_ORDER)),
             ("leaving out what is beaten: not exists / anti join", self.not_exists, self.anti_join),
             ("reading times: any form / the usual one first", lambda: self.times(any_form=True), self.times),
+            ("good rows: ids taken as they are / looked at", lambda: self.stage(ids_unseen=True), self.stage),
             ("good rows: held by the contract / passed by SQL", lambda: self.stage(by_contract=True), self.stage),
+            ("a page of JSON: parsed by Python and no more / record by record", self.parse_page, self.read_page),
+            ("values of JSON: each by its arrow / all by one from_json", self.by_arrows, self.by_one),
             ("orders of a quarter: by texts / by number", self.by_texts, self.by_number),
             ("orders of a quarter: five conditions / one", lambda: self.chosen(FIVE), lambda: self.chosen(ONE)),
             ("a key that comes twice: by texts / by a hash first", self.twice_by_texts, self.twice_by_hash),
@@ -149,15 +157,47 @@ class Parts:
         )
         self.con.execute(f"select max({reading}) from items").fetchall()
 
-    def stage(self, *, by_contract: bool = False) -> None:
-        """Stage the items, with every row in doubt, or only those that SQL does not let pass."""
+    def stage(self, *, by_contract: bool = False, ids_unseen: bool = False) -> None:
+        """Stage the items: with every row in doubt or only those that SQL does not let pass, damaged ids among them."""
         marketplaces = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
         (path,) = self.world.glob("order_items*.csv")
         source = Source(CANONICAL, DATASETS["order_items"], ("order_items*",))
         attempt = staging.Staging(self.con, path, source, {}, marketplaces)
-        with patch.object(staging, "passes", lambda _: "false") if by_contract else nullcontext():
+        held = patch.object(staging, "passes", lambda _: "false") if by_contract else nullcontext()
+        seen = patch.object(staging, "seems_whole", lambda *_, **__: "true") if ids_unseen else nullcontext()
+        with held, seen:
             attempt.run(lambda _: None)
         attempt.forget()
+
+    @cached_property
+    def page(self) -> Path:
+        """An answer of an interface: a page of records, one for each of many items."""
+        path = self.folder / "page.json"
+        rows = self.con.execute(f"select json(items) from items limit {RECORDS}").fetchall()
+        path.write_text('{"next": null, "records": [' + ",\n".join(row for (row,) in rows) + "]}", encoding="utf-8")
+        return path
+
+    def parse_page(self) -> None:
+        """The whole page at once."""
+        json.loads(self.page.read_bytes())
+
+    def read_page(self) -> None:
+        """Into a table of records."""
+        read_records(self.con, self.page, "records", shape=Shape(("records[]",)))
+
+    def by_arrows(self) -> None:
+        """The values of a dataset from the table of records, each parsed out of its record anew."""
+        values = ", ".join(f"max(as_came ->> '$.{name}')" for name in DATASETS["order_items"].columns)
+        self.con.execute(f"select {values} from records").fetchall()
+
+    def by_one(self) -> None:
+        """Parsed once."""
+        names = DATASETS["order_items"].columns
+        shape = json.dumps(dict.fromkeys(names, "VARCHAR"))
+        values = ", ".join(f"max(record.{name})" for name in names)
+        self.con.execute(
+            f"select {values} from (select from_json(as_came, '{shape}') as record from records)"
+        ).fetchall()
 
     def by_texts(self) -> None:
         """Distinct orders of a period, marketplace and seller."""

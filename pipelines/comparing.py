@@ -71,8 +71,9 @@ def compare(
     refused = _read(con, paths, sources, marketplaces, limits)
     if not con.execute("select count(*) from charged").fetchall()[0][0] and not refused:
         raise CompareError("none of these settlements has a line of the fee (CSBAFee)")
-    lines = warehouse.rows(_LINES)
-    totals = warehouse.rows(_totals())
+    con.execute(f"create or replace temp table compared as {_LINES}")
+    lines = warehouse.rows(f"from compared order by {_IN_ORDER}")
+    totals = warehouse.rows(_TOTALS)
     return Comparison(lines, totals, refused)
 
 
@@ -373,19 +374,18 @@ from (
     select *, 0 as units, cast(null as varchar) as order_id, cast(null as varchar) as order_item_id from by_month
 )
 semi join months using (period, marketplace_id, seller_id)
-where billed <> 0 or charged <> 0
-order by period, marketplace_id, seller_id, order_id nulls last, order_item_id, because"""
+where billed <> 0 or charged <> 0"""
 
+_IN_ORDER = "period, marketplace_id, seller_id, order_id nulls last, order_item_id, because"
 
-def _totals() -> str:
-    return f"""
-    select
-        lines.period, lines.marketplace_id, lines.seller_id, sum(lines.billed) as billed, sum(lines.charged) as charged,
-        sum(lines.difference) as difference, lines.currency, any_value(statement.status) as status
-    from ({_LINES}) as lines
-    left join billing.statements as statement
-        on statement.period = lines.period
-        and statement.marketplace_id = lines.marketplace_id
-        and statement.seller_id = lines.seller_id
-    group by all
-    order by lines.period, lines.marketplace_id, lines.seller_id, lines.currency"""
+_TOTALS = """
+select
+    line.period, line.marketplace_id, line.seller_id, sum(line.billed) as billed, sum(line.charged) as charged,
+    sum(line.difference) as difference, line.currency, any_value(statement.status) as status
+from compared as line
+left join billing.statements as statement
+    on statement.period = line.period
+    and statement.marketplace_id = line.marketplace_id
+    and statement.seller_id = line.seller_id
+group by all
+order by line.period, line.marketplace_id, line.seller_id, line.currency"""

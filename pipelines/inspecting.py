@@ -141,7 +141,7 @@ def _named_in(path: Path, source: Source | None, written: Dialect | None) -> fro
     The source says where they lie: in which line of text, or in which records.
     """
     if is_json(path):
-        return next(iter(keys_of(path, source.shape.records if source else ())), frozenset())
+        return next(filter(None, keys_of(path, source.shape.records if source else ())), frozenset())
     if written is not None and source is not None and source.dialect is not None:
         written = replace(written, header=source.dialect.header)
     return columns_of(path, written)
@@ -150,9 +150,9 @@ def _named_in(path: Path, source: Source | None, written: Dialect | None) -> fro
 def _within(path: Path, keys: frozenset[str]) -> tuple[frozenset[str], str]:
     """The keys of the records in an array of a value of JSON, and the path to them; else those of the value."""
     for key in sorted(keys):
-        inner = keys_of(path, (f"{key}[]",)) if re.fullmatch(r"\w+", key) else []
-        if inner and inner[0] != keys:
-            return inner[0], f"{key}[]"
+        inner = next(filter(None, keys_of(path, (f"{key}[]",))), keys) if re.fullmatch(r"\w+", key) else keys
+        if inner != keys:
+            return inner, f"{key}[]"
     return keys, ""
 
 

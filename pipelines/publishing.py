@@ -85,7 +85,8 @@ def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
         for schema in SCHEMAS:
             con.execute(f"create schema snapshot.{schema}")
             (fresh / name / schema).mkdir()
-        for table in published(con):
+        tables = published(con)
+        for table in tables:
             columns = {column: kind for column, kind, *_ in con.execute(f"describe {table}").fetchall()}
             con.execute(f"create table snapshot.{table} ({columns_to_make(columns)})")
             con.execute(f"insert into snapshot.{table} from {table}")
@@ -95,7 +96,7 @@ def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
             "update snapshot.audit.runs set outcome = ?, ended_at = ? where run_id = ?",
             ["failed" if warehouse.failures else "done", now, warehouse.run_id],
         )
-        for table in published(con):
+        for table in tables:
             to = fresh / name / f"{table.replace('.', '/')}.parquet"
             con.execute(f"copy snapshot.{table} to {_quoted(to)} (format parquet, compression zstd)")
     finally:

@@ -22,6 +22,8 @@ from pipelines.summary import LINE
 
 ROW, BECAUSE = "quarantined_row", "quarantined_because"
 """Columns of an export: the row's number in its file, and what is wrong with it."""
+ABOVE = "quarantined rows"
+"""What stands in each line above the header, where a report has such lines."""
 ROWS_AT_A_TIME = 10_000
 
 _CHOSEN = """
@@ -81,7 +83,8 @@ def export(warehouse: Warehouse, folder: Path, sources: Sources, names: Sequence
                 # A line at fault does not tell them.
                 needed = sorted(source.columns) if source else DATASETS[file["dataset"]].required
                 _write_table(warehouse, file["file_id"], out, dialect, needed)
-        facts = facts_of(came) if source is not None else {}
+        # Of all that a path says only what its source asks for: a file that says more is refused.
+        facts = {name: value for name, value in facts_of(came).items() if source.asks(name)} if source else {}
         if facts:
             told = "".join(f"{json.dumps(name)} = {json.dumps(value)}\n" for name, value in facts.items())
             beside(to).write_text(told, encoding="utf-8")
@@ -124,7 +127,8 @@ def _write_table(warehouse: Warehouse, file_id: int, out: TextIO, dialect: Diale
     writer = csv.writer(
         out, delimiter=dialect.delimiter, quotechar=dialect.quote or None, quoting=quoting, lineterminator=end
     )
-    out.write(end * (dialect.header - 1))
+    # Blank lines would be none of those that stand above a header.
+    out.write(f"{ABOVE}{end}" * (dialect.header - 1))
     writer.writerow([ROW, BECAUSE, *others])
     for number, because, came in _rows(warehouse, file_id):
         values = _values(came)

@@ -3,6 +3,7 @@
 Does not belong here: doing any of it.
 """
 
+import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -110,8 +111,6 @@ def _marketplace(
 
 def _failing(runs: Sequence[Mapping[str, Any]]) -> dict[str, int]:
     """Check → failing rows, of the last run."""
-    import json
-
     checks = json.loads(runs[0]["checks"] or "{}") if runs else {}
     return {name: rows for name, rows in checks.items() if rows}
 

@@ -62,7 +62,7 @@ def records_as_text(table: str, columns: tuple[str, ...]) -> str:
 
 
 def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> list[frozenset[str]]:
-    """The keys of each of the first records of JSON that are good; none of any other file."""
+    """The keys of each of the first records of JSON, a bad one without any; no records of any other file."""
     kind, compression = kind_of(path)
     found: list[frozenset[str]] = []
     if kind not in JSON or not path.is_file():
@@ -70,8 +70,8 @@ def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> li
     try:
         first = by_record.records(path, compression, Shape(records), limits, is_lines=JSON[kind])
         for record in islice(first, RECORDS_LOOKED_AT):
-            if record.refused is None:
-                found.append(frozenset(json.loads(record.text, parse_int=str)))
+            is_good = record.refused is None
+            found.append(frozenset(json.loads(record.text, parse_int=str)) if is_good else frozenset())
     except (BeyondError, NotJsonError, OSError, pa.ArrowException):
         pass  # what was found before is enough; whoever reads the file is told
     return found
@@ -80,8 +80,6 @@ def keys_of(path: Path, records: tuple[str, ...], limits: Limits = LIMITS) -> li
 def fault_at_start(path: Path, limits: Limits = LIMITS) -> str | None:
     """What is wrong with JSON that begins with no good record, so that nobody can know it by its keys."""
     kind, compression = kind_of(path)
-    if kind not in JSON:
-        return None
     try:
         found = by_record.records(path, compression, ANYWHERE, limits, is_lines=JSON[kind])
         first = list(islice(found, RECORDS_LOOKED_AT))

@@ -116,7 +116,7 @@ class Source:
 
     def asks(self, fact: str) -> bool:
         """Whether it makes anything of a fact that is told of its files."""
-        asked = _FACTS.findall(self.select or "")
+        asked = [*((name, "") for name in self.facts), *_FACTS.findall(self.select or "")]
         return any(fact == name or (more and fact.startswith(name)) for name, more in asked)
 
     def matches(self, path: Path) -> bool:
@@ -153,8 +153,14 @@ class Sources:
         if fitting and is_json(path):
             shapes = {each.shape.records for each in fitting if each.keys}
             keys = {records: keys_of(path, records, limits) for records in shapes}
+            # An answer without any record is an object that has nothing where the records of a source lie.
+            has_object = any(keys_of(path, (), limits))
+            empty = {records for records, found in keys.items() if records and has_object and not found}
             return [
-                each for each in fitting if each.keys and any(each.keys <= found for found in keys[each.shape.records])
+                each
+                for each in fitting
+                if each.keys
+                and (each.shape.records in empty or any(each.keys <= found for found in keys[each.shape.records]))
             ]
         columns = {dialect: columns_of(path, dialect) for dialect in {each.dialect for each in fitting if each.columns}}
         return [each for each in fitting if each.columns and each.columns <= columns[each.dialect]]

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import dagster as dg
+import duckdb
 import pytest
 from house import DATA, FONTS, load_paths, opened, row, write_csv
 
@@ -285,6 +286,9 @@ def test_a_run_from_the_page_opens_the_warehouse_itself(
     with opened(places.home) as warehouse:
         (run,) = warehouse.rows("select command, outcome, ended_at > started_at as has_ended from audit.runs")
         assert run == {"command": f"dagster: billing_month {MARCH}", "outcome": "done", "has_ended": True}
+    with duckdb.connect(str(places.published / "latest.duckdb"), read_only=True) as reader:
+        assert reader.sql("select outcome from audit.runs").fetchall() == [("done",)]
+        assert reader.sql("select count(*) > 0 from billing.statements").fetchall() == [(True,)]
 
 
 def test_a_run_from_the_page_waits_until_the_home_is_free(

@@ -118,6 +118,24 @@ def test_a_report_is_written_as_its_source_reads_it_and_with_what_was_told(tmp_p
         assert found.fetchall() == [("O1", "A1", 'S "1"', 5), ("O2", "A1", "S2", 1)]
 
 
+def test_lines_stand_above_a_header_again_and_only_what_is_asked_for_is_told(tmp_path: Path) -> None:
+    """Without such lines it would be another report; and a file of which more is said than is asked for is refused."""
+    header = "order-id order-item-id quantity ship-date carrier-code carrier-name tracking-number ship-method"
+    rows = [["O1", "1", "many", "2026-03-01", "X", "", "", ""], ["O2", "2", "1", "2026-03-01", "X", "", "", ""]]
+    above = ["TemplateType=OrderFulfillment", "by order"]
+    path = tmp_path / "files" / "year=2026" / "marketplace=A1VC38T7YXB528" / "feed.txt"
+    path.parent.mkdir(parents=True)
+    path.write_text("\n".join([*above, header.replace(" ", "\t"), *("\t".join(line) for line in rows), ""]))
+    sources = read_sources(DATA / "sources")
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [path])
+        (bad,) = export(warehouse, tmp_path / "bad", sources)
+        bad.write_text(bad.read_text().replace("many", "5"))
+        report = load_paths(warehouse, [tmp_path / "bad"])
+        assert report.refusals == []
+        assert [(done.source, done.rows_loaded) for done in report.loads] == [("amazon_shipping_confirmation_jp", 1)]
+
+
 def test_lines_at_fault_alone_are_written_below_the_columns_that_are_needed(tmp_path: Path) -> None:
     report = tmp_path / "seller=A1" / "1.txt"
     report.parent.mkdir()

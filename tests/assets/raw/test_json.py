@@ -121,6 +121,16 @@ def test_json_is_known_by_its_keys_wherever_its_records_lie(home, name):
     assert "its name is not known" in home.refusal("other.csv", b"id,order\n1,2\n", sources=sources)
 
 
+@pytest.mark.parametrize("name", ["a.json", "b.jsonl"])
+def test_an_answer_without_any_record_is_loaded(home, name):
+    """As on a day on which nothing was sold."""
+    sources = parcels(home, "-- keys: id, order", "-- records: found.parcels[], parcel")
+    (done,) = home.load_file(name, b'{"found": {"parcels": []}, "next": null}', sources=sources).loads
+    assert (done.source, done.rows_read) == ("parcels", 0)
+    for other in (b'{"found": {"others": []}}', b'{"parcel": null}', b'{"found": []}'):
+        assert "its name is not known" in home.refusal(f"other_{name}", other, sources=sources)
+
+
 def test_what_is_quarantined_can_be_mended_and_loaded_by_its_source(home):
     """A row is its record with one element alone, so that it says whose it is."""
     sources = parcels(home, "-- keys: id, order", "-- each: lines")
