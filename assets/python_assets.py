@@ -171,6 +171,7 @@ RERATED = (
     "billing.rerated_lines",
     "billing.rerating",
     "billing.late_causes",
+    "billing.kept_evidence",
     "billing.credits",
 )
 """What earlier closes left, and what is known of it now."""

@@ -42,7 +42,7 @@ COMPARED = {
 """Table → the column of the period in which a row is booked."""
 
 MADE_LAST = ("billing.adjustments", "billing.statements", "billing.journal")
-NOT_MADE = (*MADE_LAST, "audit.exceptions")
+NOT_MADE = (*MADE_LAST, "audit.exceptions", "audit.evidence", "billing.explained_lines")
 
 
 @dataclass

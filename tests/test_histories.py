@@ -2,7 +2,8 @@
 
 domain.md, "Closing, and what comes late". The reference bills all rows at once; a history loads a world file by file,
 and in between runs, closes and changes terms as finance might. What is closed must stay as it was to the byte, all
-adjustments together must come to the reference to the cent, and every closed period must come out the same again.
+adjustments together must come to the reference to the cent, every line must be traced to the files and back to its
+amount, and every closed period must come out the same again.
 """
 
 import json
@@ -20,6 +21,7 @@ from house import PRESS_WITHOUT_PDF, bill, close_period, load_paths, opened
 from reference import bill as bill_by_hand
 from reference import read_terms
 from test_reference import COLUMNS, in_order
+from traced import assert_every_line_is_traced
 from worlds import later, world
 
 from assets.core.marketplaces import read_marketplaces
@@ -28,7 +30,7 @@ from assets.warehouse import Warehouse
 from pipelines.reproducing import reproduce
 
 A_FEW = (1,)
-MANY = (0, *range(2, 34))
+MANY = (0, *range(2, 101))
 AFTER_ALL = datetime(2099, 1, 1)
 
 KNOWN_NOW = (
@@ -43,6 +45,7 @@ FROZEN = {
     "billing.journal": "period",
     "billing.closes": "period",
     "billing.kept_pages": "period",
+    "billing.explained_lines": "posted_period",
 }
 
 
@@ -85,6 +88,7 @@ class History:
             assert self.rows(warehouse, "billing.adjustments") == before, "a second run books nothing new"
             self.assert_nothing_frozen_changed(warehouse)
             self.assert_it_comes_to_the_reference(warehouse)
+            assert assert_every_line_is_traced(warehouse, self.told.marketplaces, self.told.terms)
             self.assert_the_journal_is_the_statements(warehouse)
             self.assert_a_full_run_would_show_the_same(warehouse)
             closed = [row["period"] for row in warehouse.rows("select distinct period from billing.closes")]

@@ -1,8 +1,9 @@
 """The books: the tables that closing a period or granting a credit writes into.
 
 What stands in `billing.closes`, `billing.credits` and the kept terms and pages is never changed.
-`billing.posted_lines` has the fee lines as they stand in the books, brought forward by each close; the other tables say
-the same of what is known now, and `rerating.py` keeps them up to date.
+`billing.posted_lines` has the fee lines as they stand in the books, brought forward by each close, and
+`billing.kept_evidence` what they rest on, where that has changed since; the other tables say the same of what is known
+now, and `rerating.py` keeps them up to date.
 
 Does not belong here: working out any amount.
 """
@@ -30,6 +31,17 @@ _LINE: Mapping[str, tuple[str, str]] = {
 }
 
 LINE_COLUMNS = ", ".join(_LINE)
+
+_IDS = ("period", "marketplace_id", "seller_id", "dataset", "subject_id", "order_id", "order_item_id")
+_EVIDENCE: Mapping[str, tuple[str, str]] = {
+    **dict.fromkeys(_IDS, ("varchar", "as in audit.evidence")),
+    **dict.fromkeys(("happened_at", "purchased_at"), ("timestamp", "as in audit.evidence, UTC")),
+    "quantity": ("bigint", "as in audit.evidence, units"),
+    **dict.fromkeys(("outcome", "detail", "terms_id"), ("varchar", "as in audit.evidence")),
+    **dict.fromkeys(("file_id", "row_number", "item_file_id", "item_row_number"), ("bigint", "as in audit.evidence")),
+}
+
+EVIDENCE_COLUMNS = ", ".join(_EVIDENCE)
 
 TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "billing.closes": (
@@ -98,6 +110,16 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         ),
         _LINE,
     ),
+    "billing.kept_evidence": (
+        (
+            "One row per row of audit.evidence as it was for a seller and closed period until a later load changed it:"
+            " what lines in the books rest on."
+        ),
+        {
+            **_EVIDENCE,
+            "until_load": ("bigint", "the first load that changed it; a line of an earlier load rests on it"),
+        },
+    ),
     "billing.rerating": (
         "One row per marketplace with a closed period: how far its closed periods are re-rated.",
         {
@@ -118,8 +140,8 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "cause": (
                 "varchar",
                 (
-                    "late or corrected: order_item, shipment, contact, return; enrolment_changed, first_returns,"
-                    " terms_repriced"
+                    "late or corrected: order_item, shipment, contact, return; enrolment_changed, contact_reassigned,"
+                    " first_returns, terms_repriced"
                 ),
             ),
             "load_id": ("bigint", "the load"),

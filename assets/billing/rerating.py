@@ -1,8 +1,9 @@
 """Closed periods rated again with what is known now (domain.md, "Closing, and what comes late").
 
-It owns `billing.rerated_lines`, `billing.rerating` and `billing.late_causes`, and brings the rows of closed periods in
-`core.*`, `billing.performance` and `audit.*` up to the present. What a close wrote it never touches: the difference
-between `billing.posted_lines` and `billing.rerated_lines` becomes adjustments (`adjustments.sql`).
+It owns `billing.rerated_lines`, `billing.rerating`, `billing.late_causes` and `billing.kept_evidence`, and brings the
+rows of closed periods in `core.*`, `billing.performance` and `audit.*` up to the present. What a close wrote it never
+touches: the difference between `billing.posted_lines` and `billing.rerated_lines` becomes adjustments
+(`adjustments.sql`).
 
 The cost follows the late rows. First the orders that late rows can touch: all their units, contacts and returns in
 closed periods are made anew, aside, by the very SQL that makes them for an open period, from the rows of those orders
@@ -16,11 +17,11 @@ from dataclasses import dataclass
 import duckdb
 
 from assets.aside import in_the_warehouse, look_through, made_aside
-from assets.billing.books import LINE_COLUMNS, keep_terms, kept_terms, rerating_of
+from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, parse_terms, terms_repriced
 from assets.raw.contracts import DATASETS
-from assets.tables import UNKNOWN, choose, make, replace_and_check, step_of
+from assets.tables import UNKNOWN, choose, create, make, replace_and_check, step_of
 from assets.warehouse import Warehouse
 
 CLOCKS = {
@@ -99,6 +100,7 @@ class _Rerating:
             make(self.warehouse, step_of(name), aside=True)
         self.find_affected_sellers()
         self.find_touched_periods()
+        self.note_evidence()
         self.narrow_to_affected_sellers()
         for name in ("billing.performance", "billing.fee_lines"):
             make(self.warehouse, step_of(name), aside=True)
@@ -107,8 +109,11 @@ class _Rerating:
         make(self.warehouse, step_of("audit.exceptions"), aside=True)
         touched = self.con.execute("select period, marketplace_id from touched").fetchall()
         (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
+        with in_the_warehouse(self.con):
+            create(self.con, *step_of("audit.evidence"))
         with in_the_warehouse(self.con), self.warehouse.transaction():
             self.replace(closed)
+            self.keep_evidence()
             self.recount(touched)
             self.enter(terms)
         return rated
@@ -141,7 +146,7 @@ class _Rerating:
     # -- what came late -----------------------------------------------------------------------------------------
 
     def find_changed_enrolments(self) -> None:
-        """`changed_sellers`: sellers whose enrolment is otherwise than it was known to be."""
+        """`changed_sellers`: sellers, of any marketplace, whose enrolment is otherwise than it was known to be."""
         self.warehouse.show_as_of(self.since, raw="warehouse.raw")
         events = ("core.enrolment_events", "core.enrolments")
         for name in events:
@@ -152,9 +157,9 @@ class _Rerating:
             select distinct marketplace_id, seller_id from (
                 (from core.enrolments except from warehouse.core.enrolments)
                 union all (from warehouse.core.enrolments except from core.enrolments)
-            ) where marketplace_id in (select marketplace_id from scope)""")
-        for name in events:
-            self.con.execute(f"drop table {name}")
+            )""")
+        self.con.execute("alter table core.enrolment_events rename to events_before")
+        self.con.execute("drop table core.enrolments")
         look_through(self.con, [*events, "in_force.sellers"])
         for dataset in CLOCKS:
             self.con.execute(f"drop view in_force.{dataset}")
@@ -196,11 +201,19 @@ class _Rerating:
         # What is about nobody is not asked for: the rows of all orders would be read to find none.
         if not self.is_empty(awaited):
             self.con.execute(f"insert into late_orders from ({awaited}) semi join ({self.times()}) using (order_id)")
+        # A contact is about its order's first covered item: in an order of several marketplaces one seller's enrolment
+        # can turn a contact away from another's.
+        self.con.execute("create table orders_of_changed (order_id varchar)")
         if not self.is_empty("from changed_sellers"):
             self.con.execute("""
-                insert into late_orders
-                select order_id
+                insert into orders_of_changed
+                select distinct order_id
                 from warehouse.raw.order_items semi join changed_sellers using (marketplace_id, seller_id)""")
+            self.con.execute("""
+                insert into late_orders
+                select distinct order_id
+                from warehouse.raw.order_items semi join orders_of_changed using (order_id)
+                where marketplace_id in (select marketplace_id from scope)""")
         self.con.execute(
             "create table late_contacts as select distinct contact_id from late where contact_id is not null"
         )
@@ -284,11 +297,37 @@ class _Rerating:
                     where marketplace_id = '{UNKNOWN}' and contact_id in (from late_contacts)
             ) semi join scope using (period, marketplace_id)""")
 
+    def note_evidence(self) -> None:
+        """`evidence_before`: what spoke for the lines of affected sellers when they were last rated."""
+        for name in BY_ORDER:
+            self.con.execute(f"alter table {name} rename to {name.replace('core.', 'fresh_')}")
+        for name in (*BY_ORDER, "billing.performance"):
+            self.show(name, f"from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)")
+        sellers = "semi join affected using (marketplace_id, seller_id)"
+        self.show("core.enrolment_events", f"from core.events_before {sellers}")
+        self.show(
+            "in_force.order_items",
+            f"""
+            from warehouse.in_force.order_items {sellers} where load_id <= {self.since}
+            union all
+            from warehouse.raw.order_items {sellers}
+            semi join (
+                from warehouse.raw.superseded where dataset = 'order_items' and load_id > {self.since}
+            ) using (file_id, row_number)
+            where load_id <= {self.since}""",
+        )
+        (evidence,) = step_of("audit.evidence")
+        self.con.execute(f"""
+            create table evidence_before as
+            select {EVIDENCE_COLUMNS} from ({evidence.query})
+            semi join affected using (period, marketplace_id, seller_id)""")
+        self.con.execute("drop view billing.performance")
+        look_through(self.con, ["core.enrolment_events"])
+
     def narrow_to_affected_sellers(self) -> None:
         """What rating reads aside: all rows of the affected sellers, those of late orders as just made."""
         for name in BY_ORDER:
             made = name.replace(".", ".fresh_")
-            self.con.execute(f"alter table {name} rename to {made.removeprefix('core.')}")
             also = "anti join late_contacts using (contact_id)" if name == "core.contacts" else ""
             kept = f"""
                 select * from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)
@@ -330,8 +369,13 @@ class _Rerating:
                 where late.cause like '%_order_item'
                     or (scope.starts_at <= late.happened_at and late.happened_at < scope.ends_at)
                 union
-                select changed.period, marketplace_id, seller_id, 'enrolment_changed'
-                from changed semi join changed_sellers using (marketplace_id, seller_id)
+                select
+                    period, marketplace_id, seller_id,
+                    if(
+                        (marketplace_id, seller_id) in (select (marketplace_id, seller_id) from changed_sellers),
+                        'enrolment_changed', 'contact_reassigned'
+                    )
+                from places semi join orders_of_changed using (order_id)
                 union
                 select period, marketplace_id, seller_id, '{self.whole}' from changed where {bool(self.whole)}
             )
@@ -369,6 +413,29 @@ class _Rerating:
             f" select marketplace_id, period, seller_id, cause, {self.latest}, rerating.open_period"
             " from aside.main.causes join billing.rerating as rerating using (marketplace_id)"
         )
+
+    def keep_evidence(self) -> None:
+        """Keep what lines in the books rest on, of sellers and periods of which that is otherwise now.
+
+        What was known between the last close and now no line rests on: then what was kept before is what counts.
+        """
+        key = "period, marketplace_id, seller_id"
+        self.con.execute(f"""
+            insert into billing.kept_evidence by name
+            with before as (
+                from aside.main.evidence_before
+                anti join (
+                    from billing.kept_evidence as kept
+                    join (select marketplace_id, max(load_id) as load_id from billing.closes group by all) as closed
+                        on closed.marketplace_id = kept.marketplace_id and kept.until_load > closed.load_id
+                ) using ({key})
+            ),
+            now as (
+                select {EVIDENCE_COLUMNS} from audit.evidence semi join aside.main.affected using ({key})
+            )
+            select before.*, {self.latest} as until_load
+            from before
+            semi join ((from before except from now) union all (from now except from before)) using ({key})""")
 
     def recount(self, touched: Sequence[tuple[str, str]]) -> None:
         """Count the balances of the touched periods again."""

@@ -44,6 +44,7 @@ CAUSES: Mapping[str, str] = {
     "late_return": "returns came late",
     "corrected_return": "returns were corrected",
     "enrolment_changed": "enrolment changed",
+    "contact_reassigned": "contacts turned to another item of their order",
     "first_returns": "first returns of the marketplace",
     "terms_repriced": "terms repriced",
 }

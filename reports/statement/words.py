@@ -86,6 +86,7 @@ CAUSES: Mapping[str, str] = {
     "late_return": N_("a return came late"),
     "corrected_return": N_("a return was corrected"),
     "enrolment_changed": N_("your enrolment was corrected"),
+    "contact_reassigned": N_("a contact was assigned to another item of its order"),
     "first_returns": N_("returns of this marketplace came in for the first time"),
     "terms_repriced": N_("the terms of that period were corrected"),
 }

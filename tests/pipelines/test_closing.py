@@ -320,6 +320,29 @@ def test_what_shipped_before_the_first_close_is_never_adjusted(finance: Finance)
     assert finance.totals(MARCH) == [("S", 3, 0, 3, "draft")]
 
 
+def test_a_contact_that_an_enrolment_turns_to_another_marketplace_is_taken_back(finance: Finance) -> None:
+    mixed = {"order_id": "M", "purchased_at": "2026-03-02T12:00:00Z"}
+    finance.load(
+        order_items=[
+            row("order_items", order_item_id="1", seller_id="T", marketplace_id=JP, **mixed),
+            row("order_items", order_item_id="2", **mixed),
+        ]
+    )
+    finance.contact("C", MARCH, order="M", order_item_id=None)
+    finance.close(MARCH)
+    subject = "select seller_id, order_item_id from core.contacts"
+    assert finance.warehouse.rows(subject) == [{"seller_id": "S", "order_item_id": "2"}]
+    enrolled = row("enrolment_events", seller_id="T", marketplace_id=JP, effective_at="2025-01-01T00:00:00Z")
+    finance.load(enrolment_events=[enrolled])
+    finance.run(MARCH, APRIL)
+    assert finance.warehouse.rows(subject) == [{"seller_id": "T", "order_item_id": "1"}]
+    assert finance.entries(APRIL) == [
+        (MARCH, "reversal", -10, 2, Decimal(-4), "contact_reassigned"),
+        (MARCH, "correction", 10, 1, Decimal(2), "contact_reassigned"),
+    ]
+    assert finance.reported("enrolment_backdated") == []
+
+
 def test_late_rows_of_a_marketplace_touch_no_other(finance: Finance) -> None:
     finance.close(MARCH)
     finance.load(

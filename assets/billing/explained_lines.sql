@@ -1,0 +1,116 @@
+-- One row per line of a statement and row of a file behind it: what was billed, and why, as it was known when the line was
+-- entered into the books (domain.md, "Closing, and what comes late"); of drafts, as it is known now. A line without such
+-- rows, a credit, has one. Of a line's rows those that are `billed` add up to its units; all that are `billed` or `judged`
+-- to the seller's month, whose contacts per unit decide the tier.
+-- key: posted_period, marketplace_id, seller_id, line_number, dataset, file_id, row_number
+-- kind: view
+-- column: posted_period | the period of the statement on which the line stands
+-- column: line_number | from 1, in the order of the statement: fee lines, then adjustments
+-- column: period | the period that the line is about; of an adjustment, the closed one that it corrects
+-- column: kind | trial or charge, as the fee line; or credit
+-- column: entry | reversal or correction (billing.adjustments); null for a fee line
+-- column: units | covered units of the line; negative in a reversal
+-- column: fee | per unit, before discount, in currency
+-- column: discount | share of the fee that the reward takes off
+-- column: waiver | what makes the units free; null: nothing
+-- column: amount | net of tax, in currency
+-- column: reason | why a credit was granted, or what came late; null for a fee line
+-- column: load_id | the load up to which data was known for the line; null: a draft, of all loads
+-- column: role | billed: a shipment line whose units are the line's; judged: it counts for the month's performance alone;
+--     left_out: its outcome says why it does not count; enrolment
+-- column: dataset | as in audit.evidence, also the columns that follow
+-- column: path | the file of the row (audit.files)
+-- column: item_path | the file of the item it is about (audit.files)
+
+with entries as (
+    select
+        line.period as posted_period, line.period, line.marketplace_id, line.seller_id, line.terms_id, line.kind,
+        cast(null as varchar) as entry, line.units, line.tier, line.fee, line.discount, line.waiver, line.amount,
+        line.currency, cast(null as varchar) as reason, cast(null as varchar) as credit_id
+    from billing.fee_lines as line
+    union all
+    select
+        posted_period, period, marketplace_id, seller_id, terms_id, kind, entry, units, tier, fee, discount, waiver,
+        amount, currency, coalesce(reason, causes), credit_id
+    from billing.adjustments
+),
+numbered as (
+    select
+        entries.*, closes.load_id as posted_load_id,
+        row_number() over (
+            partition by entries.posted_period, entries.marketplace_id, entries.seller_id
+            order by
+                entries.entry is not null, entries.period, entries.kind = 'credit', version.starts_at,
+                entries.kind desc, entries.entry desc, entries.amount, entries.credit_id
+        ) as line_number
+    from entries
+    left join billing.closes as closes
+        on closes.marketplace_id = entries.marketplace_id
+        and closes.period = entries.posted_period
+    left join core.terms as version
+        on version.marketplace_id = entries.marketplace_id
+        and version.terms_id = entries.terms_id
+),
+dated as (
+    -- a reversal takes back what an earlier period entered: it rests on what was known then
+    select
+        * exclude (posted_load_id),
+        if(
+            entry = 'reversal',
+            max(posted_load_id) filter (entry is distinct from 'reversal') over (
+                partition by marketplace_id, seller_id, period, terms_id, kind
+                order by posted_period groups between unbounded preceding and 1 preceding
+            ),
+            posted_load_id
+        ) as load_id
+    from numbered
+),
+replaced as (
+    select distinct marketplace_id, seller_id, period, until_load
+    from billing.kept_evidence
+),
+lines as (
+    -- the rows as they were until the first load that changed them; null: nothing has changed them since
+    select dated.*, min(replaced.until_load) as until_load
+    from dated
+    left join replaced
+        on replaced.marketplace_id = dated.marketplace_id
+        and replaced.seller_id = dated.seller_id
+        and replaced.period = dated.period
+        and replaced.until_load > dated.load_id
+    group by all
+),
+evidence as (
+    select *, cast(null as bigint) as until_load from audit.evidence
+    union all by name
+    select * from billing.kept_evidence
+)
+select
+    lines.posted_period, lines.marketplace_id, lines.seller_id, lines.line_number, lines.period, lines.terms_id,
+    lines.kind, lines.entry, lines.units, lines.tier, lines.fee, lines.discount, lines.waiver, lines.amount,
+    lines.currency, lines.reason, lines.load_id,
+    case
+        when evidence.dataset = 'enrolment_events' then 'enrolment'
+        when evidence.dataset in ('returns', 'order_items') or evidence.outcome = 'counted' then 'judged'
+        when evidence.dataset = 'shipments' and evidence.outcome in ('trial', 'chargeable') then if(
+            evidence.terms_id = lines.terms_id and if(evidence.outcome = 'trial', 'trial', 'charge') = lines.kind,
+            'billed',
+            'judged'
+        )
+        when evidence.dataset is not null then 'left_out'
+    end as role,
+    evidence.dataset, evidence.subject_id, evidence.order_id, evidence.order_item_id, evidence.happened_at,
+    evidence.purchased_at, evidence.quantity, evidence.outcome, evidence.detail,
+    file.path, evidence.file_id, evidence.row_number,
+    item_file.path as item_path, evidence.item_file_id, evidence.item_row_number
+from lines
+left join evidence
+    on evidence.marketplace_id = lines.marketplace_id
+    and evidence.seller_id = lines.seller_id
+    and evidence.period = lines.period
+    and evidence.until_load is not distinct from lines.until_load
+    and lines.kind <> 'credit'
+left join audit.files as file
+    on file.file_id = evidence.file_id
+left join audit.files as item_file
+    on item_file.file_id = evidence.item_file_id
