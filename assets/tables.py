@@ -54,6 +54,14 @@ UNKNOWN = "unknown"
 _ENTRY = re.compile(r"^(?P<key>column|key|kind|period|check|gate of):\s*(?P<value>.*)$")
 _INSTANTS = ("first_instant", "last_instant", "quarter_instant")
 
+CLOSED = "select period, marketplace_id from billing.closes"
+CLOSED_AND_BEHIND = f"""
+    {CLOSED} semi join (
+        from billing.rerating where load_id < (select max(load_id) from audit.files)
+    ) using (marketplace_id)"""
+"""Closed periods that are not rated with all that is known: re-rating alone brings them up to date (`rerating.py`), and
+must find them as they were."""
+
 ALL_ORDERS = "true"
 ORDERS_LOOKED_AT = 10_000
 """To find bounds between slices of about the same size."""
@@ -294,14 +302,15 @@ def choose(con: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[str, str]]) -> 
         order by marketplace_id, period""",
         [[{"period": period, "marketplace_id": marketplace} for period, marketplace in pairs]],
     )
-    _narrow(con, only_open=False)
+    _narrow(con)
     return [row[0] for row in con.execute("select distinct marketplace_id from chosen order by all").fetchall()]
 
 
 def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) -> dict[str, int]:
     """Make the tables of a step anew for what is in scope, in one transaction, and check them before it commits.
 
-    Books keep their rows of closed periods, unless they are made aside. What would come out as it is (`as_made.py`) is
+    Books keep their rows of closed periods, and other tables those that re-rating has yet to bring up to date, unless
+    they are made aside. What would come out as it is (`as_made.py`) is
     left as it is, unless it is made aside or the warehouse `makes_anew`. Returns the rows of each in scope. Raises
     `ChecksFailedError`, and then nothing is changed.
     """
@@ -310,10 +319,11 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) ->
         create(con, table)
     if main.is_view:
         return dict.fromkeys((table.full_name for table in step), 0)
-    _narrow(con, only_open=main.is_books and not aside)
     if aside:
+        _narrow(con)
         with warehouse.transaction():
             return replace_and_check(warehouse, step)
+    _narrow(con, without=CLOSED if main.is_books else CLOSED_AND_BEHIND if main.is_by_period else "")
     scope = con.execute("select period, marketplace_id from scope").fetchall()
     own, pairs = main.full_name, {table.full_name: scope for table in tables().values() if table.is_by_period}
     inputs = {name: pairs.get(name, WHOLE if name in tables() else ()) for name in _everything_read(step)}
@@ -386,10 +396,10 @@ def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow:
     return counts
 
 
-def _narrow(con: duckdb.DuckDBPyConnection, *, only_open: bool) -> None:
-    """Make `scope` of what was chosen."""
-    closed = "anti join billing.closes using (period, marketplace_id)" if only_open else ""
-    con.execute(f"create or replace temp table scope as select chosen.* from chosen {closed} order by all")
+def _narrow(con: duckdb.DuckDBPyConnection, *, without: str = "") -> None:
+    """Make `scope` of what was chosen, without the periods and marketplaces of a query."""
+    left = f"anti join ({without}) using (period, marketplace_id)" if without else ""
+    con.execute(f"create or replace temp table scope as select chosen.* from chosen {left} order by all")
 
 
 def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:

@@ -231,6 +231,49 @@ def journal(periods: list[str], form: str, marketplace_id: str | None, out: Any)
 
 
 @cli.command()
+@click.argument("seller")
+@click.argument("periods", metavar="PERIOD", type=PERIODS)
+@MARKETPLACES
+@click.option("--line", type=click.IntRange(1), metavar="N", help="Only this line of the statement, from 1.")
+@click.option("--shipment", metavar="ID", help="Only this shipment: on which lines it counts, or why on none.")
+@click.option("--all", "every_row", is_flag=True, help="Show every row behind a line, not the first of them.")
+@click.option("--json", "is_json", is_flag=True, help="Print everything as JSON, with every row.")
+def explain(
+    seller: str,
+    periods: list[str],
+    marketplaces: tuple[str, ...],
+    line: int | None,
+    shipment: str | None,
+    every_row: bool,
+    is_json: bool,
+) -> None:
+    """Explain how each amount of a seller's statement came about, down to the rows of files.
+
+    A line in the books is explained by what was known when it was entered, a draft by what is known now.
+    """
+    import json
+
+    from assets.warehouse import read_warehouse
+    from pipelines.explained import show_explanation
+    from pipelines.explaining import ExplainError
+    from pipelines.explaining import explain as explain_lines
+
+    places, period = settings(), _one(periods)
+    listed = _listed(places, marketplaces)
+    with read_warehouse(places.home) as warehouse:
+        try:
+            found = explain_lines(
+                warehouse, seller, period, listed, marketplaces=marketplaces, line=line, shipment=shipment
+            )
+        except ExplainError as error:
+            raise click.UsageError(str(error)) from error
+    if is_json:
+        click.echo(json.dumps(found, default=str, ensure_ascii=False, indent=1))
+    else:
+        show_explanation(_console(), found, shipment=shipment, every_row=every_row)
+
+
+@cli.command()
 @click.option("--json", "is_json", is_flag=True, help="Print everything as JSON.")
 def status(is_json: bool) -> None:
     """What is loaded, what of each marketplace is closed, drafted or late, what fails, and what to do next."""

@@ -1,8 +1,9 @@
 """A copy of the tables for whoever queries them while the warehouse is written: `published/` below the home.
 
 `<run>.duckdb` has what a run left in core, billing and audit, without what may hold personal data and what the program
-alone needs; views are tables there. It is made aside, never changed, and shown whole: `latest.duckdb` is a link, turned
-over in one step. The same lies beside it as Parquet, `<run>/<schema>/<table>.parquet`, and `latest` is a link to that.
+alone needs; a view that reads rows of files is a table there. It is made aside, never changed, and shown whole:
+`latest.duckdb` is a link, turned over in one step. The same lies beside it as Parquet,
+`<run>/<schema>/<table>.parquet`, and `latest` is a link to that.
 
 Does not belong here: what any table means.
 """
@@ -15,8 +16,9 @@ from pathlib import Path
 import duckdb
 
 from assets.as_made import is_as_made, note_made, version_of
+from assets.aside import HERE
 from assets.billing.books import TABLES
-from assets.tables import SCHEMAS
+from assets.tables import SCHEMAS, Table, create, tables
 from assets.warehouse import Warehouse, columns_to_make, comment_on
 
 NOT_PUBLISHED = {
@@ -78,6 +80,16 @@ def published(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [name for (name,) in rows if name not in NOT_PUBLISHED]
 
 
+def views_published(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:
+    """Those that stay views, as all that they read is published: name → view, in an order in which they can be made."""
+    names = set(published(con))
+    return {
+        name: table
+        for name, table in tables().items()
+        if name in names and table.is_view and names.issuperset(table.reads)
+    }
+
+
 def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
     con = warehouse.con
     con.execute(f"attach {_quoted(fresh / f'{name}{SUFFIX}')} as snapshot")
@@ -85,8 +97,9 @@ def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
         for schema in SCHEMAS:
             con.execute(f"create schema snapshot.{schema}")
             (fresh / name / schema).mkdir()
-        tables = published(con)
-        for table in tables:
+        views = views_published(con)
+        copied = [table for table in published(con) if table not in views]
+        for table in copied:
             columns = {column: kind for column, kind, *_ in con.execute(f"describe {table}").fetchall()}
             con.execute(f"create table snapshot.{table} ({columns_to_make(columns)})")
             con.execute(f"insert into snapshot.{table} from {table}")
@@ -96,10 +109,14 @@ def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
             "update snapshot.audit.runs set outcome = ?, ended_at = ? where run_id = ?",
             ["failed" if warehouse.failures else "done", now, warehouse.run_id],
         )
-        for table in tables:
+        for table in copied:
             to = fresh / name / f"{table.replace('.', '/')}.parquet"
             con.execute(f"copy snapshot.{table} to {_quoted(to)} (format parquet, compression zstd)")
+        con.execute("use snapshot.main")
+        for view in views.values():
+            create(con, view)
     finally:
+        con.execute(f"use {HERE}.main")
         con.execute("detach snapshot")
 
 

@@ -12,6 +12,7 @@
 -- column: quantity | units shipped; of an order item, ordered
 -- column: outcome | of core.units, core.contacts or core.enrolment_events (its verdict); the label of a return; null: an
 --     item
+-- column: trial_ends_at | of an enrolment: instant the seller's free trial ends, UTC; null: it never enrolled
 -- column: detail | tracking_valid or tracking_not_valid; the reason of a contact; why an activation was refused
 -- column: terms_id | the version of the terms that prices the unit, or that gave the trial
 -- column: item_file_id | the file that brought the item's version in force (audit.files)
@@ -37,12 +38,20 @@ with orders_of as (
         period, marketplace_id, seller_id, 'returns', return_id, order_id, order_item_id,
         requested_at, null, label, null, null, file_id, row_number
     from core.returns
+),
+judged as (
+    -- the months that a seller is judged by
+    select performance.period, performance.marketplace_id, performance.seller_id, month.quarter_starts_at, month.ends_at
+    from billing.performance as performance
+    join core.calendar as month
+        on month.marketplace_id = performance.marketplace_id
+        and month.period = performance.period
 )
 select
     rows_of.period, rows_of.marketplace_id, rows_of.seller_id, rows_of.dataset, rows_of.subject_id,
     rows_of.order_id, rows_of.order_item_id, rows_of.happened_at, item.purchased_at, rows_of.quantity,
     rows_of.outcome, rows_of.detail, rows_of.terms_id, rows_of.file_id, rows_of.row_number,
-    item.file_id as item_file_id, item.row_number as item_row_number
+    item.file_id as item_file_id, item.row_number as item_row_number, cast(null as timestamp) as trial_ends_at
 from orders_of as rows_of
 left join core.order_items as item
     on item.marketplace_id = rows_of.marketplace_id
@@ -51,25 +60,28 @@ left join core.order_items as item
     and item.order_item_id = rows_of.order_item_id
 union all
 select
-    month.period, item.marketplace_id, item.seller_id, 'order_items', item.order_item_id,
+    judged.period, item.marketplace_id, item.seller_id, 'order_items', item.order_item_id,
     item.order_id, item.order_item_id, item.purchased_at, item.purchased_at, item.quantity,
-    null, null, null, item.file_id, item.row_number, item.file_id, item.row_number
+    null, null, null, item.file_id, item.row_number, item.file_id, item.row_number, null
 from core.order_items as item
-join core.calendar as month
-    on month.marketplace_id = item.marketplace_id
-    and month.quarter_starts_at <= item.purchased_at
-    and item.purchased_at < month.ends_at
+join judged
+    on judged.marketplace_id = item.marketplace_id
+    and judged.seller_id = item.seller_id
+    and judged.quarter_starts_at <= item.purchased_at
+    and item.purchased_at < judged.ends_at
 where item.fulfillment = 'MFN' and not item.is_prime
 union all
 select
-    performance.period, turn.marketplace_id, turn.seller_id, 'enrolment_events', turn.event,
+    judged.period, turn.marketplace_id, turn.seller_id, 'enrolment_events', turn.event,
     null, null, turn.effective_at, null, null,
-    turn.verdict, turn.refused_because, turn.terms_id, turn.file_id, turn.row_number, null, null
+    turn.verdict, turn.refused_because, turn.terms_id, turn.file_id, turn.row_number, null, null,
+    first_interval.trial_ends_at
 from core.enrolment_events as turn
-join billing.performance as performance
-    on performance.marketplace_id = turn.marketplace_id
-    and performance.seller_id = turn.seller_id
-join core.calendar as month
-    on month.marketplace_id = performance.marketplace_id
-    and month.period = performance.period
-    and turn.effective_at < month.ends_at
+join judged
+    on judged.marketplace_id = turn.marketplace_id
+    and judged.seller_id = turn.seller_id
+    and turn.effective_at < judged.ends_at
+left join core.enrolments as first_interval
+    on first_interval.marketplace_id = turn.marketplace_id
+    and first_interval.seller_id = turn.seller_id
+    and first_interval.interval_number = 1

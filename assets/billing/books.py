@@ -35,7 +35,7 @@ LINE_COLUMNS = ", ".join(_LINE)
 _IDS = ("period", "marketplace_id", "seller_id", "dataset", "subject_id", "order_id", "order_item_id")
 _EVIDENCE: Mapping[str, tuple[str, str]] = {
     **dict.fromkeys(_IDS, ("varchar", "as in audit.evidence")),
-    **dict.fromkeys(("happened_at", "purchased_at"), ("timestamp", "as in audit.evidence, UTC")),
+    **dict.fromkeys(("happened_at", "purchased_at", "trial_ends_at"), ("timestamp", "as in audit.evidence, UTC")),
     "quantity": ("bigint", "as in audit.evidence, units"),
     **dict.fromkeys(("outcome", "detail", "terms_id"), ("varchar", "as in audit.evidence")),
     **dict.fromkeys(("file_id", "row_number", "item_file_id", "item_row_number"), ("bigint", "as in audit.evidence")),

@@ -18,9 +18,19 @@
 -- column: load_id | the load up to which data was known for the line; null: a draft, of all loads
 -- column: role | billed: a shipment line whose units are the line's; judged: it counts for the month's performance alone;
 --     left_out: its outcome says why it does not count; enrolment
--- column: dataset | as in audit.evidence, also the columns that follow
+-- column: dataset | as in audit.evidence
+-- column: subject_id | as in audit.evidence
+-- column: order_item_id | the item that it is about
+-- column: happened_at | as in audit.evidence, UTC
+-- column: purchased_at | when the order was placed, UTC; decides coverage
+-- column: quantity | units shipped; of an order item, ordered
+-- column: outcome | as in audit.evidence
+-- column: detail | as in audit.evidence
+-- column: trial_ends_at | as in audit.evidence, UTC
 -- column: path | the file of the row (audit.files)
--- column: item_path | the file of the item it is about (audit.files)
+-- column: item_path | the file that brought the item's version in force (audit.files)
+-- column: item_file_id | that file
+-- column: item_row_number | its row in that file, from 1
 
 with entries as (
     select
@@ -101,6 +111,7 @@ select
     end as role,
     evidence.dataset, evidence.subject_id, evidence.order_id, evidence.order_item_id, evidence.happened_at,
     evidence.purchased_at, evidence.quantity, evidence.outcome, evidence.detail,
+    evidence.trial_ends_at,
     file.path, evidence.file_id, evidence.row_number,
     item_file.path as item_path, evidence.item_file_id, evidence.item_row_number
 from lines

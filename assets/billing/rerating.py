@@ -158,8 +158,8 @@ class _Rerating:
                 (from core.enrolments except from warehouse.core.enrolments)
                 union all (from warehouse.core.enrolments except from core.enrolments)
             )""")
-        self.con.execute("alter table core.enrolment_events rename to events_before")
-        self.con.execute("drop table core.enrolments")
+        for name in events:
+            self.con.execute(f"alter table {name} rename to {name.removeprefix('core.')}_before")
         look_through(self.con, [*events, "in_force.sellers"])
         for dataset in CLOCKS:
             self.con.execute(f"drop view in_force.{dataset}")
@@ -304,7 +304,9 @@ class _Rerating:
         for name in (*BY_ORDER, "billing.performance"):
             self.show(name, f"from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)")
         sellers = "semi join affected using (marketplace_id, seller_id)"
-        self.show("core.enrolment_events", f"from core.events_before {sellers}")
+        events = ("core.enrolment_events", "core.enrolments")
+        for name in events:
+            self.show(name, f"from {name}_before {sellers}")
         self.show(
             "in_force.order_items",
             f"""
@@ -322,7 +324,7 @@ class _Rerating:
             select {EVIDENCE_COLUMNS} from ({evidence.query})
             semi join affected using (period, marketplace_id, seller_id)""")
         self.con.execute("drop view billing.performance")
-        look_through(self.con, ["core.enrolment_events"])
+        look_through(self.con, events)
 
     def narrow_to_affected_sellers(self) -> None:
         """What rating reads aside: all rows of the affected sellers, those of late orders as just made."""
