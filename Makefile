@@ -31,8 +31,7 @@ bench: $(READY) $(PEERS)  ## what is measured, against what: bench/README.md
 	@$(BIN)/python bench/scale.py --items 100000,500000 --out var/bench/SCALE.md
 
 dagster: $(READY)  ## Dagster's page, on CSBA_HOME
-	@DAGSTER_HOME="$$($(BIN)/python -c 'from assets.settings import settings; from pipelines.running import dagster_home; \
-	    print(dagster_home(settings().home))')" $(BIN)/dagster dev -m pipelines.definitions
+	@$(BIN)/python -m pipelines.serving dev
 
 sample: $(READY)  ## make data/sample anew
 	@rm -rf data/sample
@@ -45,7 +44,7 @@ tables: $(READY)  ## make docs/tables.md anew, from the tables
 	@$(BIN)/python tests/tables_told.py docs/tables.md
 
 lock: $(READY)  ## after a change of pyproject.toml
-	@$(UV) pip compile -q pyproject.toml --group dev --extra archive $(LOCKED) -o requirements.lock
+	@$(UV) pip compile -q pyproject.toml --group dev --extra archive --extra service $(LOCKED) -o requirements.lock
 	@$(UV) pip compile -q --group bench --constraints requirements.lock $(LOCKED) -o requirements-bench.lock
 
 $(READY): requirements.lock requirements-uv.lock pyproject.toml

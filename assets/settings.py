@@ -57,6 +57,8 @@ class Settings:
     limits: Limits
     snapshots: int
     """So many copies for readers are kept in `published/`; with 0 none is made."""
+    has_postgres: bool
+    """Whether Dagster keeps its runs and events in the Postgres that `CSBA_POSTGRES` names; it reads the address itself."""
 
     @property
     def warehouse(self) -> Path:
@@ -125,6 +127,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         memory=_memory(environment.get("CSBA_MEMORY") or ""),
         limits=_limits(environment),
         snapshots=_snapshots((environment.get("CSBA_SNAPSHOTS") or "").strip()),
+        has_postgres=bool(environment.get("CSBA_POSTGRES")),
     )
 
 

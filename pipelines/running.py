@@ -46,6 +46,13 @@ run_monitoring:
   max_runtime_seconds: 86400
 """
 
+IN_POSTGRES = """storage:
+  postgres:
+    postgres_url:
+      env: CSBA_POSTGRES
+"""
+"""Else Dagster keeps SQLite files in its folder. Whoever can read the file does not learn the password."""
+
 Progress = Callable[[str, str, int, int], None]
 """Called with the period, the step that has just been made, and how many of all are."""
 
@@ -69,11 +76,11 @@ class RunReport:
     """Statements that could not be made, and files of closed periods that are lost; all else of the period is done."""
 
 
-def dagster_home(home: Path) -> Path:
+def dagster_home(settings: Settings) -> Path:
     """Dagster's folder below the home, with telemetry off; also named to Dagster itself."""
-    folder = home / "dagster"
+    folder = settings.home / "dagster"
     folder.mkdir(parents=True, exist_ok=True)
-    (folder / "dagster.yaml").write_text(DAGSTER_YAML)
+    (folder / "dagster.yaml").write_text(DAGSTER_YAML + (IN_POSTGRES if settings.has_postgres else ""))
     os.environ["DAGSTER_HOME"] = str(folder)
     return folder
 
@@ -119,7 +126,7 @@ def run(
     job = build_definitions(
         settings=settings, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse)
     ).resolve_job_def("billing_month" if pages else "billing_tables")
-    with _kept_engines(), dg.DagsterInstance.from_config(str(dagster_home(settings.home))) as instance:
+    with _kept_engines(), dg.DagsterInstance.from_config(str(dagster_home(settings))) as instance:
         for period in periods:
             remaining = list(chosen)
             while remaining:

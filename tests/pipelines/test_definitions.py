@@ -331,7 +331,7 @@ def test_every_job_and_what_the_page_makes_by_itself_runs_in_one_process() -> No
 
 def test_dagster_takes_the_settings_of_a_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DAGSTER_HOME", str(tmp_path))
-    with dg.DagsterInstance.from_config(str(dagster_home(tmp_path))) as instance:
+    with dg.DagsterInstance.from_config(str(dagster_home(settings({"CSBA_HOME": str(tmp_path)})))) as instance:
         assert not instance.telemetry_enabled
         assert not instance.nux_enabled
         queue = instance.get_concurrency_config().run_queue_config
