@@ -58,7 +58,7 @@ class Settings:
     snapshots: int
     """So many copies for readers are kept in `published/`; with 0 none is made."""
     has_postgres: bool
-    """Whether Dagster keeps its runs and events in the Postgres that `CSBA_POSTGRES` names; it reads the address itself."""
+    """Whether Dagster keeps its runs and events in Postgres: it reads the address in `CSBA_POSTGRES` itself."""
 
     @property
     def warehouse(self) -> Path:
@@ -127,8 +127,14 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         memory=_memory(environment.get("CSBA_MEMORY") or ""),
         limits=_limits(environment),
         snapshots=_snapshots((environment.get("CSBA_SNAPSHOTS") or "").strip()),
-        has_postgres=bool(environment.get("CSBA_POSTGRES")),
+        has_postgres=_has_postgres(environment.get("CSBA_POSTGRES") or ""),
     )
+
+
+def _has_postgres(address: str) -> bool:
+    if address and not address.startswith("postgresql+psycopg2://"):
+        raise SettingsError("CSBA_POSTGRES is written postgresql+psycopg2://user:password@host:port/database")
+    return bool(address)
 
 
 def _snapshots(text: str) -> int:
