@@ -628,7 +628,7 @@ def _close(
 ) -> int:
     from assets.core.terms import terms_for_a_run
     from pipelines.bars import closing_bar
-    from pipelines.closing import CloseError, close, preview, to_close
+    from pipelines.closing import CloseError, close, lost_files, preview, to_close
     from pipelines.press import press_of
     from pipelines.summary import show_close, show_preview, show_run
     from reports.statement import write_statements
@@ -640,9 +640,9 @@ def _close(
     except CloseError as error:
         raise click.UsageError(str(error)) from error
     again = write_statements(warehouse.con, [(period, name) for name in already], places.statements, press_of(places))
-    for path in again.lost:
-        _complain(f"{path} is gone: csba reproduce {period} --out DIR makes it again")
-        warehouse.failures.append(f"{path} is gone")
+    for said in lost_files(period, again.lost):
+        _complain(said)
+        warehouse.failures.append(said)
     for name in already:
         console.print(f"{period} of {listed[name].country} ({name}) is closed already; nothing changed", soft_wrap=True)
     if not due:

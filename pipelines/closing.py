@@ -186,6 +186,18 @@ def close(
     write_close_reports(con, pairs, settings.close_reports)
 
 
+def lost_files(period: str, lost: Sequence[str]) -> list[str]:
+    """What is said of files of final statements that are lost, and cannot be put back from the books: a line a folder."""
+    folders: dict[Path, list[str]] = {}
+    for path in map(Path, lost):
+        folders.setdefault(path.parent, []).append(path.name)
+    return [
+        f"{len(names):,} file{'' if len(names) == 1 else 's'} of final statements not in {folder}, such as {names[0]}:"
+        f" csba reproduce {period} --out {folder.parents[1]} makes them again"
+        for folder, names in folders.items()
+    ]
+
+
 # -- what there is -------------------------------------------------------------------------------------------------
 
 

@@ -14,7 +14,7 @@ from assets.settings import Settings
 from assets.sql_assets import PERIODS, Selection, leave_out_refused
 from assets.tables import create, set_scope, step_of
 from assets.warehouse import Warehouse
-from pipelines.closing import CloseError, close, to_close
+from pipelines.closing import CloseError, close, lost_files, to_close
 from pipelines.press import press_of
 from pipelines.unchanged import Pages
 from reports.close_report import report_page, write_close_reports
@@ -80,10 +80,7 @@ def reports_statements(
     for name in ("statements", "made", "without_glyphs"):
         counted = "statements" if name == "statements" else f"statements_{name}"
         warehouse.counts[counted] = warehouse.counts.get(counted, 0) + getattr(written, name)
-    wrong = [
-        *written.broken,
-        *(f"{path} is gone: csba reproduce {period} --out makes it again" for path in written.lost),
-    ]
+    wrong = [*written.broken, *lost_files(period, written.lost)]
     if wrong:
         warehouse.failures.extend(wrong)
         raise dg.Failure("\n".join(wrong), allow_retries=False)
