@@ -187,7 +187,7 @@ def close(
 
 
 def lost_files(period: str, lost: Sequence[str]) -> list[str]:
-    """What is said of files of final statements that are lost, and cannot be put back from the books: a line a folder."""
+    """What is said of files of final statements that are lost and not in the books to be put back: a line a folder."""
     folders: dict[Path, list[str]] = {}
     for path in map(Path, lost):
         folders.setdefault(path.parent, []).append(path.name)
