@@ -1,13 +1,18 @@
-"""Where things lie. Read from the environment once; nothing else in the project reads it.
+"""Where things lie, and how mail is sent. Read from the environment once; nothing else in the project reads it.
 
-Does not belong here: opening any of these places.
+Does not belong here: opening any of these places, or a connection.
 """
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, fields
+import tomllib
+from collections.abc import Iterator, Mapping
+from dataclasses import MISSING, dataclass, field, fields, replace
+from ipaddress import ip_address
 from pathlib import Path
+from typing import Any
+
+from assets.addresses import fault_of_address
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 DEEPEST_POSSIBLE = 500
@@ -59,6 +64,8 @@ class Settings:
     """So many copies for readers are kept in `published/`; with 0 none is made."""
     has_postgres: bool
     """Whether Dagster keeps its runs and events in Postgres: it reads the address in `CSBA_POSTGRES` itself."""
+    mail: Path
+    """How mail is sent, and may be missing: `read_mail` reads it."""
 
     @property
     def warehouse(self) -> Path:
@@ -104,10 +111,10 @@ LEAST_MEMORY = 256 * 10**6
 def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     """What the environment says, else the defaults.
 
-    `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES` and `CSBA_FONTS` name places, by default those of the
-    checkout and its home; `CSBA_PDF` the PDF engine; `CSBA_MEMORY` the memory, such as `4GB`, by default half of the
-    machine's; `CSBA_SNAPSHOTS` how many copies for readers are kept; and `CSBA_LONGEST_LINE` and its like the limits of
-    files, as whole numbers.
+    `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES`, `CSBA_FONTS` and `CSBA_MAIL` name places, by default
+    those of the checkout and its home; `CSBA_PDF` the PDF engine; `CSBA_MEMORY` the memory, such as `4GB`, by default
+    half of the machine's; `CSBA_SNAPSHOTS` how many copies for readers are kept; and `CSBA_LONGEST_LINE` and its like
+    the limits of files, as whole numbers.
 
     Raises `SettingsError`.
     """
@@ -128,6 +135,7 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         limits=_limits(environment),
         snapshots=_snapshots((environment.get("CSBA_SNAPSHOTS") or "").strip()),
         has_postgres=_has_postgres(environment.get("CSBA_POSTGRES") or ""),
+        mail=place("CSBA_MAIL", data / "mail.toml"),
     )
 
 
@@ -176,3 +184,154 @@ def _memory_of_the_machine() -> int:
     limit = Path("/sys/fs/cgroup/memory.max")
     allowed = limit.read_text().strip() if limit.exists() else ""
     return min(physical, int(allowed)) if allowed.isdigit() else physical
+
+
+# -- mail ---------------------------------------------------------------------------------------------------------
+
+PORTS = {"starttls": 587, "tls": 465, "none": 25}
+"""Security → the port, where none is said."""
+BOUNDS = {
+    "port": (0, 65_535),
+    "most_per_connection": (1, 10**6),
+    "most_per_second": (0, 10**6),
+    "tries": (1, 100),
+    "pause": (0, 3_600),
+}
+
+
+@dataclass(frozen=True)
+class Mail:
+    """How final statements are sent; each is a key of `mail.toml`, and set by its name, as `CSBA_MAIL_HOST`."""
+
+    host: str
+    """The server that takes the mail."""
+    sender: str
+    """The address that statements come from, and to which notifications of bounces go."""
+    port: int = 0
+    """By default that of the security."""
+    security: str = "starttls"
+    """`starttls`, `tls` from the first byte, or `none`."""
+    allow_plain: bool = False
+    """Whether `none` may be used with a server on another machine: everybody between can read the statements."""
+    ca_file: str = ""
+    """Certificates to trust, PEM; by default those of the system."""
+    user: str = ""
+    password: str = field(default="", repr=False)
+    """Never printed, logged or kept."""
+    sender_name: str = "Customer Service by Amazon"
+    reply_to: str = ""
+    """Where answers go; by default to the sender."""
+    attach: str = "pdf"
+    """`pdf`: the statement is attached; `link`: the message says where it is."""
+    base_url: str = ""
+    """Of links: where the folder `statements` is served."""
+    most_per_connection: int = 100
+    """Messages, then another connection is made."""
+    most_per_second: int = 10
+    """Messages; with 0 as many as the server takes."""
+    tries: int = 3
+    """How often a statement is tried by one command while the server says that it is to be tried later."""
+    pause: int = 30
+    """Seconds between tries."""
+
+    @property
+    def server(self) -> str:
+        """The server as it is named to people."""
+        return f"{self.host}:{self.port} ({'no encryption' if self.security == 'none' else self.security})"
+
+
+def read_mail(places: Settings, environment: Mapping[str, str] = os.environ) -> Mail:
+    """How mail is sent, as `mail.toml` says and the environment, which comes first. Raises `SettingsError`."""
+    said, where = _mail_said(places.mail, environment)
+    for known in fields(Mail):
+        if known.default is MISSING and not said.get(known.name):
+            raise SettingsError(
+                f"nothing says the {known.name} for mail: set {_variable(known.name)}, or {known.name} in {places.mail}"
+            )
+    mail = Mail(**said)
+    for name, why in (*_faults_of_server(mail), *_faults_of_messages(mail)):
+        raise SettingsError(f"{where.get(name, _variable(name))}: {why}")
+    return mail if mail.port else replace(mail, port=PORTS[mail.security])
+
+
+def _faults_of_server(mail: Mail) -> Iterator[tuple[str, str]]:
+    """What cannot be used of how the server is reached: the setting, and why."""
+    if not re.fullmatch(r"[A-Za-z0-9.:_-]{1,253}", mail.host):
+        yield "host", f"{mail.host!r} is no host"
+    if mail.security not in PORTS:
+        yield "security", f"{mail.security!r} is not known; it is {', '.join(PORTS)}"
+    if mail.security == "none" and not mail.allow_plain and not _is_loopback(mail.host):
+        why = f"without encryption everybody between here and {mail.host} could read the statements"
+        yield "security", f"{why}; set starttls or tls, or allow_plain to true"
+    if bool(mail.user) != bool(mail.password):
+        yield ("password" if mail.user else "user"), "user and password go together"
+    if mail.ca_file and not Path(mail.ca_file).is_file():
+        yield "ca_file", f"there is no file {mail.ca_file}"
+
+
+def _faults_of_messages(mail: Mail) -> Iterator[tuple[str, str]]:
+    """What cannot be used of what is sent, and how much at a time."""
+    for name, address in (("sender", mail.sender), ("reply_to", mail.reply_to or mail.sender)):
+        fault = fault_of_address(address)
+        if fault:
+            yield name, f"{address!r} is no address: {fault}"
+    if not mail.sender_name.isprintable():
+        yield "sender_name", "it has a character that cannot be read"
+    if mail.attach not in {"pdf", "link"}:
+        yield "attach", f"{mail.attach!r} is not known; it is pdf, link"
+    if mail.attach == "link" and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?(/[!-~]*)?", mail.base_url):
+        yield "base_url", f"{mail.base_url!r} is no address that begins with https://"
+    for name, (least, most) in BOUNDS.items():
+        if not least <= getattr(mail, name) <= most:
+            yield name, f"{getattr(mail, name)} lies outside {least:,} to {most:,}"
+
+
+def is_mail_set_up(places: Settings, environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether anything is said of how mail is sent."""
+    return places.mail.exists() or any(environment.get(_variable(known.name)) for known in fields(Mail))
+
+
+def _mail_said(path: Path, environment: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What is said, by the names of `Mail`, and where."""
+    kinds: dict[str, Any] = {known.name: known.type for known in fields(Mail)}
+    said: dict[str, Any] = {}
+    if path.exists():
+        try:
+            said = tomllib.loads(path.read_text(encoding="utf-8"))
+        except (UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+            raise SettingsError(f"{path} is no TOML: {error}") from error
+        if said.get("password") and path.stat().st_mode & 0o077:
+            raise SettingsError(f"{path} holds a password, and others may read it: chmod 600 {path}")
+    elif environment.get("CSBA_MAIL"):
+        raise SettingsError(f"CSBA_MAIL: there is no file {path}")
+    where = {name: f"{path}, {name}" for name in said}
+    for name, value in said.items():
+        if name not in kinds:
+            raise SettingsError(f"{path}: {name!r} is not known; known are {', '.join(kinds)}")
+        if type(value) is not kinds[name]:
+            raise SettingsError(f"{path}: {name} is written as {EXAMPLES[kinds[name]]}")
+    for name, kind in kinds.items():
+        text = (environment.get(_variable(name)) or "").strip()
+        if not text:
+            continue
+        where[name] = _variable(name)
+        if kind is int and not re.fullmatch(r"\d{1,7}", text):
+            raise SettingsError(f"{_variable(name)} is {text!r}; it is a whole number")
+        if kind is bool and text not in {"true", "false"}:
+            raise SettingsError(f"{_variable(name)} is {text!r}; it is true or false")
+        said[name] = int(text) if kind is int else text == "true" if kind is bool else text
+    return said, where
+
+
+EXAMPLES = {str: 'text in quotes, such as "smtp.example.com"', int: "a whole number", bool: "true or false"}
+
+
+def _variable(name: str) -> str:
+    return f"CSBA_MAIL_{name.upper()}"
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost"

@@ -411,6 +411,7 @@ def _make_file(home: Path) -> None:
 def _make_schemas(warehouse: Warehouse) -> None:
     from assets.as_made import make_account
     from assets.billing.books import make_books
+    from assets.billing.outbox import make_outbox
     from assets.meanings import MEANINGS
     from assets.raw.contracts import DATASETS
 
@@ -421,6 +422,7 @@ def _make_schemas(warehouse: Warehouse) -> None:
         for table, (description, columns) in ACCOUNTS_OF_LOADS.items():
             make_table(con, table, description, columns)
         make_books(con)
+        make_outbox(con)
         make_account(con)
         for dataset in DATASETS.values():
             if exists(con, f"raw.{dataset.name}"):

@@ -1,4 +1,4 @@
-"""`csba check`: whether marketplaces, terms, accounts and sources can be used, before anything is loaded or billed."""
+"""`csba check`: whether marketplaces, terms, accounts, sources and mail can be used, before anything is done."""
 
 from collections.abc import Iterator
 
@@ -6,7 +6,7 @@ from assets.core.accounts import AccountsError, read_accounts
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import read_all_terms
 from assets.raw.sources import SourceError, read_sources
-from assets.settings import Settings
+from assets.settings import Settings, SettingsError, is_mail_set_up, read_mail
 
 
 def check_inputs(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
@@ -30,6 +30,13 @@ def check_inputs(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
         yield f"accounts ({settings.accounts})", "unusable", [str(error)]
     else:
         yield f"accounts ({settings.accounts})", ", ".join(accounts.values()), []
+    if is_mail_set_up(settings):
+        try:
+            mail = read_mail(settings)
+        except SettingsError as error:
+            yield f"mail ({settings.mail})", "unusable", [str(error)]
+        else:
+            yield f"mail ({settings.mail})", f"from {mail.sender} through {mail.server}", []
     try:
         sources = read_sources(settings.sources)
     except SourceError as error:

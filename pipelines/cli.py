@@ -176,6 +176,97 @@ def reproduce(periods: list[str], marketplaces: tuple[str, ...], out: Path | Non
     sys.exit(CHECK_FAILED if any(each.differences for each in found) else 0)
 
 
+@cli.command()
+@click.argument("periods", metavar="PERIOD", type=PERIODS)
+@MARKETPLACES
+@click.option("--dry-run", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write the messages there.")
+@click.option("--sent", multiple=True, metavar="ID", help="This statement was sent, as its server knows; needs --by.")
+@click.option(
+    "--again", multiple=True, metavar="ID", help="Send this one again; or all that were 'refused' or 'bounced'."
+)
+@click.option("--by", default="", metavar="NAME", help="Who says so; needed with --sent and --again.")
+@click.option("--yes", is_flag=True, help="Do not ask; needed without a terminal.")
+@WAIT
+def send(
+    periods: list[str],
+    marketplaces: tuple[str, ...],
+    folder: Path | None,
+    sent: tuple[str, ...],
+    again: tuple[str, ...],
+    by: str,
+    yes: bool,
+    wait: bool,
+) -> None:
+    """Send the final statements of a closed period to their sellers by e-mail, each once.
+
+    Which server, from whom and whether attached or linked is said in mail.toml of CSBA_DATA. It shows what waits, asks,
+    and sends. What a crash left in doubt is not sent again by itself: --sent or --again settle it.
+    """
+    from assets.settings import read_mail
+    from assets.warehouse import read_warehouse
+    from pipelines.mailing import SendRefusedError, dry_run, send_period
+    from pipelines.sending import SendError
+
+    period, places, console = _one(periods), settings(), _console()
+    if folder is not None and (sent or again):
+        raise click.UsageError("--dry-run changes nothing: --sent and --again do not go with it")
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        raise click.UsageError(f"{folder} is not an empty folder")
+    if (sent or again) and not by.strip():
+        raise click.UsageError("--sent and --again need --by, the name of whoever says so")
+    if folder is None and not yes and not sys.stdin.isatty():
+        raise click.UsageError("without a terminal there is nobody to ask: sending needs --yes")
+    mail, listed = read_mail(places), _listed(places, marketplaces)
+    try:
+        if folder is not None:
+            with read_warehouse(places.home) as warehouse:
+                code = dry_run(
+                    console,
+                    warehouse,
+                    places,
+                    mail,
+                    period,
+                    listed,
+                    chosen=marketplaces,
+                    folder=folder,
+                    now=_now(),
+                    complain=_complain,
+                )
+        else:
+            with _open(places, f"csba send {period}", wait=wait) as warehouse:
+                code = send_period(
+                    console,
+                    warehouse,
+                    places,
+                    mail,
+                    period,
+                    listed,
+                    chosen=marketplaces,
+                    sent=sent,
+                    again=again,
+                    by=by.strip(),
+                    yes=yes,
+                    clock=_now,
+                    complain=_complain,
+                )
+    except (SendRefusedError, SendError) as error:
+        raise click.UsageError(str(error)) from error
+    sys.exit(code)
+
+
+@cli.command()
+@click.argument("folder", type=click.Path(path_type=Path, exists=True, file_okay=False))
+@WAIT
+def bounces(folder: Path, wait: bool) -> None:
+    """Read the notifications in FOLDER (.eml files), and mark the statements that came back."""
+    from pipelines.mailing import note_bounces
+
+    places, console = settings(), _console()
+    with _open(places, "csba bounces", wait=wait) as warehouse:
+        code = note_bounces(console, warehouse, folder, _now(), _complain)
+    sys.exit(code)
+
+
 @cli.command(context_settings={"ignore_unknown_options": True})
 @click.argument("seller")
 @click.argument("amount", metavar="AMOUNT")
@@ -408,7 +499,7 @@ def publish(wait: bool) -> None:
 
 @cli.command()
 def check() -> None:
-    """Whether marketplaces, terms and sources can be used."""
+    """Whether marketplaces, terms, sources and mail can be used."""
     from pipelines.checking import check_inputs
 
     console, mistakes = _console(), 0

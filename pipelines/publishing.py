@@ -17,7 +17,7 @@ import duckdb
 
 from assets.as_made import is_as_made, note_made, version_of
 from assets.aside import HERE
-from assets.billing.books import TABLES
+from assets.billing import books, outbox
 from assets.tables import SCHEMAS, Table, create, tables
 from assets.warehouse import Warehouse, columns_to_make, comment_on
 
@@ -142,11 +142,11 @@ def _comment(con: duckdb.DuckDBPyConnection, table: str) -> None:
 
 
 def _version(con: duckdb.DuckDBPyConnection) -> str:
-    """The version of all that is published: of what runs make, of the books, and of the files loaded."""
+    """The version of all that is published: of what runs make, of the books and the outbox, and of the files loaded."""
     made = con.execute(
         "from audit.made where list_contains(?, split_part(table_name, '.', 1)) order by all", [list(SCHEMAS)]
     ).fetchall()
-    return version_of(con, made, dict.fromkeys((*TABLES, "audit.files"), ()))
+    return version_of(con, made, dict.fromkeys((*books.TABLES, *outbox.TABLES, "audit.files"), ()))
 
 
 def _turn(link: Path, to: str) -> None:

@@ -11,6 +11,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from assets.billing.outbox import STANDINGS, counts
 from assets.warehouse import Warehouse, exists
 from pipelines.printing import as_lines, new_table, show_table
 
@@ -56,13 +57,15 @@ left join core.calendar as month
 def status_of(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
     """How everything stands, as plain values; amounts are decimals, instants UTC.
 
-    `loaded` by dataset; `marketplaces`, each with `closed` and `drafts` by period, its `open_period`, whether rows came
+    `loaded` by dataset; `marketplaces`, each with `closed` (with how its statements stand by e-mail, if any were to be
+    sent) and `drafts` by period, its `open_period`, whether rows came
     since its closed periods were rated (`is_late`), and what is `next`; `failing` checks of the last run; `runs`, the
     latest first; and `next`, what to do first.
     """
     is_billed = exists(warehouse.con, "billing.statements")
     periods = warehouse.rows(PERIODS) if is_billed else []
     places = {row["marketplace_id"]: row["country"] for row in periods}
+    mail = counts(warehouse) if is_billed else {}
     found = warehouse.rows(STANDING, {"now": now, "latest": warehouse.latest_load()}) if is_billed else []
     standing = {row["marketplace_id"]: row for row in found}
     # A day back: the first hours of a month in UTC are often the last of the one before where the parcels left.
@@ -70,7 +73,7 @@ def status_of(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
         "select strftime(max(shipped_at) - interval 1 day, '%Y-%m') as period from raw.shipments"
     )
     marketplaces = [
-        _marketplace(name, country, [row for row in periods if row["marketplace_id"] == name], standing[name])
+        _marketplace(name, country, [row for row in periods if row["marketplace_id"] == name], standing[name], mail)
         for name, country in places.items()
         if name in standing
     ]
@@ -88,7 +91,11 @@ def status_of(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
 
 
 def _marketplace(
-    name: str, country: str, periods: Sequence[Mapping[str, Any]], standing: Mapping[str, Any]
+    name: str,
+    country: str,
+    periods: Sequence[Mapping[str, Any]],
+    standing: Mapping[str, Any],
+    mail: Mapping[tuple[str, str], Mapping[str, int]],
 ) -> dict[str, Any]:
     shown = ("period", "statements", "total", "currency")
     closed = [row for row in periods if row["status"] == "final"]
@@ -100,7 +107,13 @@ def _marketplace(
     return {
         "marketplace_id": name,
         "country": country,
-        "closed": [{each: row[each] for each in (*shown, "closed_by", "closed_at")} for row in closed],
+        "closed": [
+            {
+                **{each: row[each] for each in (*shown, "closed_by", "closed_at")},
+                "mail": mail.get((name, row["period"])),
+            }
+            for row in closed
+        ],
         "drafts": [{each: row[each] for each in shown} for row in periods if row["status"] == "draft"],
         "open_period": period,
         "is_late": standing["is_late"],
@@ -140,6 +153,7 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
     show_table(console, "Loaded", loaded)
     if status["marketplaces"]:
         _show_marketplaces(console, status["marketplaces"])
+        _show_mail(console, status["marketplaces"])
     runs = new_table("command", "started (UTC)", "outcome", left=3)
     for run in status["runs"]:
         runs.add_row(Text(run["command"]), f"{run['started_at']:%Y-%m-%d %H:%M}", run["outcome"])
@@ -162,3 +176,15 @@ def _show_marketplaces(console: Console, marketplaces: Sequence[Mapping[str, Any
             amounts = draft["period"], f"{draft['statements']:,}", total
             table.add_row(*((each["country"], closed_to, *amounts, step) if number == 0 else ("", "", *amounts, "")))
     show_table(console, "Marketplaces, and their drafts (illustrative fees, net of tax)", table)
+
+
+def _show_mail(console: Console, marketplaces: Sequence[Mapping[str, Any]]) -> None:
+    """Of each marketplace how the last closed period was sent, and every earlier one that has not wholly arrived."""
+    table = new_table("marketplace", "period", *STANDINGS.values(), left=2)
+    for each in marketplaces:
+        mailed = [row for row in each["closed"] if row["mail"]]
+        for row in mailed:
+            if row is mailed[-1] or row["mail"]["sent"] < sum(row["mail"].values()):
+                counted = (f"{row['mail'][name]:,}" for name in STANDINGS)
+                table.add_row(each["country"], row["period"], *counted)
+    show_table(console, "Final statements by e-mail", table)

@@ -1,0 +1,8 @@
+"""The message with which a seller gets its final statement by e-mail.
+
+Its facts are those that the close kept (`statement/kept.py`), its sentences the statement's own, in the same language.
+"""
+
+from reports.mail.making import Letter, Sender, as_bytes, message
+
+__all__ = ["Letter", "Sender", "as_bytes", "message"]
