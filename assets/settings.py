@@ -190,6 +190,8 @@ def _memory_of_the_machine() -> int:
 
 PORTS = {"starttls": 587, "tls": 465, "none": 25}
 """Security → the port, where none is said."""
+LONGEST_NAME = 200
+"""Characters of the sender's name."""
 BOUNDS = {
     "port": (0, 65_535),
     "most_per_connection": (1, 10**6),
@@ -275,8 +277,8 @@ def _faults_of_messages(mail: Mail) -> Iterator[tuple[str, str]]:
         fault = fault_of_address(address)
         if fault:
             yield name, f"{address!r} is no address: {fault}"
-    if not mail.sender_name.isprintable():
-        yield "sender_name", "it has a character that cannot be read"
+    if not mail.sender_name.isprintable() or len(mail.sender_name) > LONGEST_NAME:
+        yield "sender_name", f"it has a character that cannot be read, or more than {LONGEST_NAME}"
     if mail.attach not in {"pdf", "link"}:
         yield "attach", f"{mail.attach!r} is not known; it is pdf, link"
     if mail.attach == "link" and not re.fullmatch(r"https://[A-Za-z0-9.-]+(:\d+)?(/[!-~]*)?", mail.base_url):

@@ -254,7 +254,7 @@ class _Post:
                     for name in pdf or sorted(files, key=lambda name: name != page)
                 ],
             )
-        return message_id, letters.as_bytes(letters.message(letter, self._sender, now))
+        return message_id, letters.message(letter, self._sender, now)
 
     def _message_id(self, entry: Entry, address: str) -> str:
         """The same for a statement and address, whenever and however often it is sent."""

@@ -3,6 +3,6 @@
 Its facts are those that the close kept (`statement/kept.py`), its sentences the statement's own, in the same language.
 """
 
-from reports.mail.making import Letter, Sender, as_bytes, message
+from reports.mail.making import Letter, Sender, message
 
-__all__ = ["Letter", "Sender", "as_bytes", "message"]
+__all__ = ["Letter", "Sender", "message"]

@@ -49,8 +49,8 @@ class Letter:
     """Where the statement is; empty: it is attached."""
 
 
-def message(letter: Letter, sender: Sender, now: datetime) -> EmailMessage:
-    """The message, dated `now`, in UTC."""
+def message(letter: Letter, sender: Sender, now: datetime) -> bytes:
+    """The message, dated `now`, in UTC, as it goes to a server or into an `.eml` file."""
     say = MailWords(letter)
     made = EmailMessage(POLICY)
     made["From"] = Address(sender.name, addr_spec=sender.address)
@@ -61,18 +61,14 @@ def message(letter: Letter, sender: Sender, now: datetime) -> EmailMessage:
     made["Date"] = now.replace(tzinfo=UTC)
     made["Message-ID"] = letter.message_id
     made["Auto-Submitted"] = "auto-generated"  # RFC 3834: no answer by a machine is wanted
-    made["Content-Language"] = letter.view.language
     made.set_content(say.text)
     made.add_alternative(say.html, subtype="html")
     for each in letter.attachments:
         main, _, sub = each.media_type.partition("/")
-        made.add_attachment(each.content, maintype=main, subtype=sub, filename=each.name)
-    return made
-
-
-def as_bytes(made: EmailMessage) -> bytes:
-    """As it goes to a server, or into an `.eml` file."""
-    return made.as_bytes(policy=POLICY)
+        params = {"charset": "utf-8"} if main == "text" else {}
+        made.add_attachment(each.content, maintype=main, subtype=sub, filename=each.name, params=params)
+    made["Content-Language"] = letter.view.language  # last: what sets content takes such headers away
+    return made.as_bytes()
 
 
 class MailWords:
@@ -134,7 +130,7 @@ class MailWords:
             "\n".join(f"{label}{colon}{value}" for label, value in self.facts),
             self.period,
             f"{self.where}\n{self.letter.link}" if self.letter.link else self.where,
-            f"{self._('How to dispute it')}{colon}{self.statement.dispute} {self.it.statement_id}",
+            f"{self._('How to dispute it')}{colon.rstrip()}\n{self.statement.dispute} {self.it.statement_id}",
             self.statement.remark,
             self.why,
         ]
