@@ -11,6 +11,7 @@ import re
 from dataclasses import dataclass, field
 from datetime import datetime
 from email import message_from_bytes
+from email.errors import MessageError
 from email.message import Message
 from email.policy import compat32
 from pathlib import Path
@@ -108,7 +109,7 @@ def bounce_of(content: bytes) -> Bounce:
         return _bounce(message)
     except NotUnderstoodError:
         raise
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError, RecursionError, MessageError) as error:
         raise NotUnderstoodError(f"it cannot be read ({type(error).__name__})") from error
 
 

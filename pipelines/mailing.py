@@ -152,14 +152,23 @@ def _tell(outcome: Outcome, complain: Complain) -> None:
 
 def _code(console: "Console", period: str, found: Sequence[Entry]) -> int:
     """Whether everything has arrived as far as anybody knows; and what to do where nobody does."""
-    uncertain = [each.statement_id for each in found if each.state == "handing_over"]
-    if uncertain:
-        shown = ", ".join(uncertain[:TROUBLES_SHOWN])
+    table = new_table("statement", "to", "Message-ID", left=3)
+    for each in found:
+        if each.state == "handing_over":
+            table.add_row(each.statement_id, Text(each.address or ""), Text(each.message_id or ""))
+    if table.row_count:
+        show_table(console, "These may have been sent, and nobody here knows", table)
         console.print(
-            f"Nobody knows whether {len(uncertain):,} of them were sent: {shown}. Look for them at the server, then say"
-            f' csba send {period} --sent ID, or --again ID, with --by "YOUR NAME"',
+            f"Look for them at the server, then say csba send {period} --sent STATEMENT, or --again STATEMENT, with"
+            ' --by "YOUR NAME"',
             soft_wrap=True,
         )
+    for state in ("refused", "bounced"):
+        number = sum(each.state == state for each in found)
+        if number:
+            what = "was" if number == 1 else "were"
+            again = f'csba send {period} --again {state} --by "YOUR NAME"'
+            console.print(f"{number:,} {what} {state}: see to the address, then {again}", soft_wrap=True)
     return 0 if all(each.state == "sent" for each in found) else NOT_SENT
 
 

@@ -138,6 +138,8 @@ def send(
     with _stopping() as stop, Server(mail) as server:
         try:
             for number in range(mail.tries):
+                if number:
+                    server.leave()  # none stays connected for as long as a pause
                 if number and (not waiting or stop.wait(mail.pause)):
                     break
                 later = []

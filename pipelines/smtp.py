@@ -58,7 +58,7 @@ class Server:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._leave()
+        self.leave()
 
     def hand_over(self, recipient: str, content: bytes, before: Callable[[], None]) -> Answer:
         """Hand a message over. `before` is called when the server takes the recipient, before any text goes to it.
@@ -75,8 +75,15 @@ class Server:
             self._lost.clear()
             self._handed_over += 1
             if self._handed_over >= self._mail.most_per_connection:
-                self._leave()
+                self.leave()
         return answer
+
+    def leave(self) -> None:
+        """End the connection as it should be; the next message makes another."""
+        if self._smtp is not None:
+            with suppress(OSError, smtplib.SMTPException):
+                self._smtp.quit()
+        self._drop()
 
     def _say(self, recipient: str, content: bytes, before: Callable[[], None]) -> Answer:
         smtp = self._connected()
@@ -154,13 +161,6 @@ class Server:
                 smtp.close()
             raise ServerError(f"{mail.server} {_why(error)}") from None
         return smtp
-
-    def _leave(self) -> None:
-        """End the connection as it should be."""
-        if self._smtp is not None:
-            with suppress(OSError, smtplib.SMTPException):
-                self._smtp.quit()
-        self._drop()
 
     def _drop(self) -> None:
         if self._smtp is not None:
