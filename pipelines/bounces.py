@@ -94,6 +94,9 @@ def _sent(warehouse: Warehouse, bounce: Bounce) -> dict[str, str]:
         [list(bounce.message_ids)],
     )
     if len(rows) != 1:
+        before = "select statement_id from billing.outbox_log where list_contains(?, message_id) limit 1"
+        for row in warehouse.rows(before, [list(bounce.message_ids)]):
+            raise NotUnderstoodError(f"{row['statement_id']}, which it is about, was sent to another address since")
         raise NotUnderstoodError("it is about no statement that was sent from here")
     if rows[0]["state"] not in {"sent", "handing_over", "bounced"}:
         raise NotUnderstoodError(f"{rows[0]['statement_id']}, which it is about, is to be sent again")

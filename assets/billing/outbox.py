@@ -107,7 +107,10 @@ def entries(con: duckdb.DuckDBPyConnection, period: str, marketplaces: Sequence[
     """Every final statement of a period in some marketplaces; what the outbox does not know yet is queued."""
     known = "billing.outbox"
     if not exists(con, known):  # a warehouse that no command has opened for writing since there is an outbox
-        known = "(select null as statement_id, null as state, null as address, null as message_id, null as reply)"
+        nothing = ", ".join(
+            f"cast(null as varchar) as {name}" for name in ("statement_id", "state", "address", "message_id", "reply")
+        )
+        known = f"(select {nothing})"
     rows = con.execute(
         f"""
         select

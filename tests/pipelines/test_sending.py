@@ -154,6 +154,16 @@ def test_every_message_is_plain_ascii_of_short_lines(
     assert outbox(home) == {}, "a dry run changes nothing"
 
 
+def test_a_dry_run_needs_no_outbox(home: Path, csba: Csba, tmp_path: Path, postbox: Postbox) -> None:
+    """Nor does status, in a home that was closed before there was one."""
+    with opened(home) as warehouse:
+        warehouse.con.execute("drop table billing.outbox; drop table billing.outbox_log")
+    code, out, _ = csba("send", PERIOD, "--dry-run", tmp_path / "eml")
+    assert (code, len(list((tmp_path / "eml").iterdir()))) == (0, 5)
+    assert "5 messages in" in out
+    assert "by e-mail" not in csba("status")[1]
+
+
 def test_a_pdf_is_attached_where_the_close_made_one(
     tmp_path: Path, postbox: Postbox, csba: Csba, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -484,6 +494,18 @@ def test_what_came_back_is_marked_with_its_reason(home: Path, postbox: Postbox, 
     assert csba("send", PERIOD, "--again", "bounced", "--by", "Ada", "--yes")[0] == 0
     assert "0 bounced, 2 known before, 1 tell of no bounce" in csba("bounces", came)[1], "of the first message"
     assert states(home) == SENT
+    change_email(home, "A", "moved@shop.example")
+    statement = outbox(home)["A"]["statement_id"]
+    assert csba("send", PERIOD, "--again", statement, "--by", "Ada", "--yes")[0] == 0
+    assert (
+        postbox.recipients[-1],
+        postbox.taken[-1]["Message-ID"] in {m["Message-ID"] for m in by_seller.values()},
+    ) == (
+        "moved@shop.example",
+        False,
+    )
+    (came / "4.eml").write_bytes(notification(by_seller["A"]) + b"late")
+    assert f"4.eml: {statement}, which it is about, was sent to another address since" in csba("bounces", came)[2]
 
 
 def test_what_is_no_notification_is_said_not_to_be_understood(
