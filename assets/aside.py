@@ -8,10 +8,11 @@ Does not belong here: what is made, and from which rows.
 
 from collections.abc import Generator, Iterable
 from contextlib import contextmanager
+from pathlib import Path
 
 import duckdb
 
-from assets.warehouse import SCHEMAS
+from assets.warehouse import SCHEMAS, attach_for_reading
 
 NAME = "aside"
 HERE = "warehouse"
@@ -33,6 +34,19 @@ def made_aside(con: duckdb.DuckDBPyConnection) -> Generator[None]:
     finally:
         con.execute(f"use {HERE}.main")
         con.execute(f"detach {NAME}")
+
+
+@contextmanager
+def beside(home: Path, memory: int | None) -> Generator[duckdb.DuckDBPyConnection]:
+    """A database in memory with the schemas of the warehouse, which is attached as `warehouse`, for reading alone.
+
+    `memory` is how many bytes the engine may hold. Raises `WarehouseMissingError`, `WarehouseBusyError`.
+    """
+    with duckdb.connect(":memory:") as con:
+        attach_for_reading(con, home, HERE, memory)
+        for schema in SCHEMAS:
+            con.execute(f"create schema {schema}")
+        yield con
 
 
 @contextmanager

@@ -30,7 +30,7 @@ import hashlib
 import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -272,6 +272,18 @@ def steps() -> Sequence[tuple[Table, ...]]:
 def step_of(name: str) -> tuple[Table, ...]:
     """The table of that full name, with its gates."""
     return next(step for step in steps() if step[0].full_name == name)
+
+
+def summed(table: Table, total: str, by: Sequence[str]) -> Table:
+    """The table with the rows that are alike in some columns as one, and the sum of another: for what reads no more.
+
+    To be made aside, where a large table would not fit into memory; the checks of its header look at the sums.
+    """
+    columns = f"{', '.join(by)}, cast(sum({total}) as bigint) as {total}"
+    # Slice by slice as the table itself, and then the slices together.
+    parts = ("summed", f"select {columns} from ({table.query}) group by all")
+    query = f"select {columns} from summed group by all"
+    return replace(table, query=query, key=tuple(by), first=(*table.first, parts))
 
 
 def set_scope(warehouse: Warehouse, period: str, marketplaces: Iterable[str] = ()) -> list[str]:

@@ -8,7 +8,7 @@ import gc
 import sys
 import time
 from collections.abc import Generator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager, nullcontext
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -453,6 +453,54 @@ def compare(settlements: tuple[Path, ...], out: Path | None, is_json: bool) -> N
 
 
 @cli.command()
+@click.option(
+    "--terms", "folder", required=True, type=click.Path(path_type=Path), help="The folder of the other terms."
+)
+@click.option("--from", "first", required=True, type=PERIODS, help="The first month.")
+@click.option("--to", "last", required=True, type=PERIODS, help="The last month.")
+@MARKETPLACES
+@click.option("--out", type=click.Path(path_type=Path, file_okay=False), help="Write a page and all rows as CSV there.")
+@click.option("--json", "is_json", is_flag=True, help="Print totals, moves and sellers as JSON.")
+def simulate(
+    folder: Path, first: list[str], last: list[str], marketplaces: tuple[str, ...], out: Path | None, is_json: bool
+) -> None:
+    """What months that were billed would come to under other terms: who would pay more or less, who moves tier.
+
+    Nothing is booked, and nothing in the home is changed. A marketplace without a file in the folder keeps its terms.
+    """
+    import json
+
+    from pipelines.bars import working_bar
+    from pipelines.simulating import SimulateError, simulated
+    from pipelines.simulation_summary import as_json, show_simulation, write_tables
+
+    places, console = settings(), _console()
+    _listed(places, marketplaces)
+    try:
+        periods = parse_periods(f"{_one(first)}..{_one(last)}")
+    except ValueError as error:
+        raise click.UsageError(str(error)) from error
+    with ExitStack() as stack:
+        try:
+            with _telling_of_spill(places, is_error=True), working_bar(_console(is_error=True), "reading") as show:
+                found = stack.enter_context(
+                    simulated(places.home, folder, periods, marketplaces, places.memory, progress=show)
+                )
+        except SimulateError as error:
+            raise click.UsageError(str(error)) from error
+        written = write_tables(found, out) if out is not None else []
+        if is_json:
+            click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=1))
+        else:
+            show_simulation(console, found)
+            for path in written:
+                console.print(str(path), soft_wrap=True)
+    for mistake in (*found.refused, *map(str, found.left_out)):
+        _complain(mistake)
+    sys.exit(0 if found.is_whole else UNUSABLE)
+
+
+@cli.command()
 @click.argument("names", nargs=-1)
 @click.option("--export", "folder", type=click.Path(path_type=Path, file_okay=False), help="Write the rows there.")
 @click.option(
@@ -782,17 +830,13 @@ def _publish(console: "Console", warehouse: "Warehouse", places: Settings) -> No
 def _open(places: Settings, command: str, *, wait: bool = False) -> Generator["Warehouse"]:
     """The home's warehouse, for this command alone, with the run kept in `audit.runs`."""
     from assets.version import code_version
-    from assets.warehouse import open_warehouse, spill_of
-    from pipelines.profiling import Watch
+    from assets.warehouse import open_warehouse
 
     with open_warehouse(places.home, holder=command, now=_now(), wait=wait, memory=places.memory) as warehouse:
         warehouse.begin_run(command, now=_now(), code_version=code_version())
         try:
-            with Watch(spill_of(places.home), seconds=0.5) as watch:
+            with _telling_of_spill(places):
                 yield warehouse
-            if watch.peak_spill:
-                limit, spilled = (f"{size / 10**9:,.1f} GB" for size in (places.memory, watch.peak_spill))
-                click.echo(f"Beyond {limit} of memory (CSBA_MEMORY) up to {spilled} went to {spill_of(places.home)}")
         except BrokenPipeError:  # whoever read what it printed has seen enough; the work is done
             raise
         except BaseException as error:
@@ -802,10 +846,24 @@ def _open(places: Settings, command: str, *, wait: bool = False) -> Generator["W
             warehouse.end_run(now=_now())
 
 
-def _console() -> "Console":
+@contextmanager
+def _telling_of_spill(places: Settings, *, is_error: bool = False) -> Generator[None]:
+    """Say in the end how much did not fit into memory, if anything did not."""
+    from assets.warehouse import spill_of
+    from pipelines.profiling import Watch
+
+    with Watch(spill_of(places.home), seconds=0.5) as watch:
+        yield
+    if watch.peak_spill:
+        limit, spilled = (f"{size / 10**9:,.1f} GB" for size in (places.memory, watch.peak_spill))
+        said = f"Beyond {limit} of memory (CSBA_MEMORY) up to {spilled} went to {spill_of(places.home)}"
+        click.echo(said, err=is_error)
+
+
+def _console(*, is_error: bool = False) -> "Console":
     from rich.console import Console
 
-    return Console(highlight=False)
+    return Console(highlight=False, stderr=is_error)
 
 
 def _listed(places: Settings, wanted: Sequence[str]) -> "Mapping[str, Marketplace]":

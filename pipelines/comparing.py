@@ -18,6 +18,7 @@ from typing import IO, Any
 
 import duckdb
 
+from assets.billing.books import known_lines
 from assets.core.marketplaces import Marketplace
 from assets.raw.files import FileRefusedError
 from assets.raw.sources import Sources, files_of
@@ -143,15 +144,10 @@ def _read(
     return refused
 
 
-_KNOWN = """
+_KNOWN = f"""
     -- the fees of a closed month as they are known now: what came late is on later statements
     select period, marketplace_id, seller_id, terms_id, tier, fee, discount, waiver, amount, currency
-    from billing.rerated_lines
-    where kind = 'charge'
-    union all
-    select period, marketplace_id, seller_id, terms_id, tier, fee, discount, waiver, amount, currency
-    from billing.fee_lines
-    anti join billing.closes using (period, marketplace_id)
+    from ({known_lines()})
     where kind = 'charge'
 """
 

@@ -9,15 +9,13 @@ copies of pages and data by their hashes.
 import hashlib
 import json
 import tempfile
-from collections.abc import Generator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import duckdb
-
-from assets.aside import HERE, look_through
+from assets.aside import HERE, beside, look_through
 from assets.billing.books import LINE_COLUMNS, make_books
 from assets.core.calendar import make_calendar
 from assets.core.marketplaces import COLUMNS, Marketplace
@@ -25,7 +23,7 @@ from assets.core.marketplaces import DESCRIPTION as MARKETPLACES
 from assets.core.terms import make_terms, parse_terms
 from assets.raw.contracts import DATASETS
 from assets.tables import choose, make, step_of, steps
-from assets.warehouse import SCHEMAS, Warehouse, attach_for_reading, replace_table
+from assets.warehouse import Warehouse, replace_table
 from reports.statement import Press
 from reports.statement.folders import replacement
 from reports.statement.names import MANIFEST, folder_name
@@ -77,7 +75,7 @@ def reproduce(
 
     Raises `WarehouseMissingError`, `WarehouseBusyError`.
     """
-    with _beside(home, memory) as con:
+    with beside(home, memory) as con:
         closes = Warehouse(home, con).rows(
             f"from {HERE}.billing.closes where period = $period"
             " and (len($chosen) = 0 or list_contains($chosen, marketplace_id)) order by marketplace_id",
@@ -85,17 +83,9 @@ def reproduce(
         )
     found = []
     for close in closes:
-        with _beside(home, memory) as con:
+        with beside(home, memory) as con:
             found.append(_Again(Warehouse(home, con), close, press, out).run())
     return found
-
-
-@contextmanager
-def _beside(home: Path, memory: int | None) -> Generator[duckdb.DuckDBPyConnection]:
-    """A database in memory, with the warehouse attached for reading."""
-    with duckdb.connect(":memory:") as con:
-        attach_for_reading(con, home, HERE, memory)
-        yield con
 
 
 class _Again:
@@ -136,8 +126,6 @@ class _Again:
     def lay_out(self) -> None:
         """The rows known at the close, and the marketplace, calendar, accounts and terms as they were."""
         con, listed = self.con, {self.id: self.marketplace}
-        for schema in SCHEMAS:
-            con.execute(f"create schema {schema}")
         look_through(con, [f"raw.{name}" for name in (*DATASETS, "superseded")])
         self.warehouse.show_as_of(self.close["load_id"])
         make_books(con)

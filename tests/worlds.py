@@ -187,6 +187,12 @@ def shuffled(told: World, seed: int) -> World:
     return replace(told, files=_files(rng, rows))
 
 
+def other_terms(told: World, seed: int) -> World:
+    """The same world, with other terms for all of its marketplaces."""
+    rng = Random(f"other terms {told.seed} {seed}")
+    return replace(told, terms={name: _terms(rng, _country(name), told.periods) for name in told.terms})
+
+
 def month_start(marketplace: Marketplace, period: str) -> datetime:
     """The first instant of a billing period, as naive UTC."""
     return _first_instant(marketplace, date.fromisoformat(f"{period}-01"))

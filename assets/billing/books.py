@@ -151,6 +151,15 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
 }
 
 
+def known_lines(database: str = "") -> str:
+    """The query of the lines of all months as known now: of closed ones as rated again, of open ones their drafts."""
+    of = f"{database}." if database else ""
+    return f"""
+        select {LINE_COLUMNS} from {of}billing.rerated_lines
+        union all
+        select {LINE_COLUMNS} from {of}billing.fee_lines anti join {of}billing.closes using (period, marketplace_id)"""
+
+
 def make_books(con: duckdb.DuckDBPyConnection) -> None:
     """Make the tables that do not exist yet."""
     for name, (description, columns) in TABLES.items():
