@@ -6,28 +6,13 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from reports import charts
-from reports.close_report.forms import HUNDRED, NONE, Forms
+from reports.amounts import HUNDRED, NONE
+from reports.close_report.forms import Forms
 from reports.close_report.rows import Month, Rows
 from reports.language import EXACT
 from reports.statement.figures import share
 
 HUNDREDTH = Decimal("0.01")
-
-
-class Scale(NamedTuple):
-    """In what amounts are written where there is little room."""
-
-    name: str
-    digits: int | None
-    """How many digits are left out; None: the amount is written in full."""
-
-    @property
-    def below(self) -> Decimal:
-        """What is too much for it."""
-        return Decimal(10) ** ((self.digits or 0) + 4)
-
-
-SCALES = (Scale("", 0), Scale("thousand", 3), Scale("million", 6), Scale("billion", 9))
 
 
 class Figure(NamedTuple):
@@ -145,33 +130,24 @@ class Compared:
         periods = [each for each in self.setting.months if each >= self.rows.months[0].period]
         return [(self.say.language.short_month(each), known.get(each)) for each in periods]
 
-    @cached_property
+    @property
     def totals_in(self) -> str:
         """In what the chart of totals is."""
-        return " ".join(filter(None, (self._scale.name, self.say.currency)))
+        return self._totals[0]
 
     @cached_property
     def totals_chart(self) -> charts.ColumnChart:
         """The totals of the months, in full if there is room."""
         return charts.column_chart(
             [
-                (label, float(month.total) if month else None, self._scaled(month.total) if month else "")
-                for label, month in self.slots
+                (label, float(month.total) if month else None, text)
+                for (label, month), text in zip(self.slots, self._totals[1], strict=True)
             ]
         )
 
     @cached_property
-    def _scale(self) -> Scale:
-        totals = [month.total for _, month in self.slots if month]
-        if charts.fit([self.say.figure(month.total) if month else "" for _, month in self.slots]):
-            return Scale("", None)
-        most = max(map(abs, totals))
-        return next((each for each in SCALES if most < each.below), SCALES[-1])
-
-    def _scaled(self, total: Decimal) -> str:
-        if self._scale.digits is None:
-            return self.say.figure(total)
-        return self.say.language.number(EXACT.quantize(EXACT.scaleb(total, -self._scale.digits), Decimal(1)))
+    def _totals(self) -> tuple[str, list[str]]:
+        return self.say.side_by_side([month.total if month else None for _, month in self.slots])
 
     @cached_property
     def contacts_chart(self) -> charts.LineChart | None:

@@ -6,10 +6,11 @@ from functools import cached_property
 from typing import NamedTuple
 
 from reports import charts
-from reports.close_report import words
-from reports.close_report.forms import NONE, Forms
+from reports.amounts import NONE
+from reports.close_report.forms import Forms
 from reports.close_report.rows import Mover, Rows, SellerMonth
 from reports.printable import printable
+from reports.standings import name_of, order_of, tier_of
 
 ARROW = "\N{RIGHTWARDS ARROW}"
 MOVES = ("where they were", "in a higher tier", "in a lower tier", "elsewhere", "new", "gone")
@@ -63,10 +64,10 @@ class Sellers:
     def standings(self) -> list[Standing]:
         """Sellers by tier, and those in none."""
         now = {each.standing: each for each in self.rows.standings}
-        names = sorted({*now, *self.rows.standings_before}, key=_order)
+        names = sorted({*now, *self.rows.standings_before}, key=order_of)
         return [
             Standing(
-                name=_named(name),
+                name=name_of(name),
                 bounds=self.bounds.get(name, ""),
                 sellers=self.say.whole(now[name].sellers if name in now else 0),
                 before=NONE if self.rows.before is None else self.say.whole(self.rows.standings_before.get(name, 0)),
@@ -96,8 +97,8 @@ class Sellers:
         """Sellers by tier; tiers are marked, for they are charged."""
         return charts.bar_chart(
             [
-                (_named(each.standing), each.sellers, self.say.whole(each.sellers), each.tier is not None)
-                for each in sorted(self.rows.standings, key=lambda each: _order(each.standing))
+                (name_of(each.standing), each.sellers, self.say.whole(each.sellers), each.tier is not None)
+                for each in sorted(self.rows.standings, key=lambda each: order_of(each.standing))
             ],
             LABELS,
         )
@@ -121,13 +122,13 @@ class Sellers:
         if self.rows.before is None or not self.rows.moved:
             return None
         cells = {(each.before, each.now): each.sellers for each in self.rows.moved}
-        before = sorted({each for each, _ in cells}, key=_order)
-        now = sorted({each for _, each in cells}, key=_order)
+        before = sorted({each for each, _ in cells}, key=order_of)
+        now = sorted({each for _, each in cells}, key=order_of)
         return Matrix(
-            ["gone" if each is None else _named(each) for each in now],
+            ["gone" if each is None else name_of(each) for each in now],
             [
                 (
-                    "new" if old is None else _named(old),
+                    "new" if old is None else name_of(old),
                     [
                         Cell(
                             self.say.whole(cells[old, new]) if (old, new) in cells else "",
@@ -222,33 +223,16 @@ class Sellers:
         return f"{self.say.counted(more, 'more seller')} changed by less." if more > 0 else ""
 
 
-def _order(standing: str | None) -> tuple[int, int]:
-    """Tiers first, in their order; then those in no tier; then nowhere."""
-    if standing is None:
-        return 9, 0
-    number = _tier(standing)
-    return (0, number) if number else (1, [*words.STANDINGS].index(standing))
-
-
-def _tier(standing: str | None) -> int:
-    """The number of a tier; 0 for what is none."""
-    return int(standing.removeprefix("tier ")) if standing and standing.startswith("tier ") else 0
-
-
 def _went(before: str | None, now: str | None) -> str:
     """One of `MOVES`."""
     if before is None or now is None:
         return "new" if now else "gone"
     if before == now:
         return "where they were"
-    if not (_tier(before) and _tier(now)):
+    if not (tier_of(before) and tier_of(now)):
         return "elsewhere"
-    return "in a higher tier" if _tier(now) > _tier(before) else "in a lower tier"
-
-
-def _named(standing: str) -> str:
-    return words.STANDINGS.get(standing) or standing.capitalize()
+    return "in a higher tier" if tier_of(now) > tier_of(before) else "in a lower tier"
 
 
 def _standing_of(month: SellerMonth) -> str:
-    return _named(month.standing).lower()
+    return name_of(month.standing).lower()

@@ -16,9 +16,10 @@ from itertools import groupby
 from pathlib import PurePath
 from typing import NamedTuple
 
+from reports.amounts import NONE
 from reports.close_report import words
 from reports.close_report.compared import Compared
-from reports.close_report.forms import NONE, Forms
+from reports.close_report.forms import Forms
 from reports.close_report.proof import Proof
 from reports.close_report.rows import FILES, Rows
 from reports.close_report.sellers import Sellers

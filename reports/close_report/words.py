@@ -21,13 +21,6 @@ OUTCOMES_OF_CONTACTS: Mapping[str, str] = {
 }
 """Columns of audit.contact_balance, likewise."""
 
-STANDINGS: Mapping[str, str] = {
-    "waived": "Waived",
-    "trial": "Trial only",
-    "none": "No charge line",
-}
-"""Where a seller stands that is in no tier."""
-
 GRANTS: Mapping[str, str] = {
     "cpu_below": "Waived: few contacts",
     "orders_in_quarter_below": "Waived: few orders",
