@@ -472,7 +472,7 @@ def simulate(
 
     from pipelines.bars import working_bar
     from pipelines.simulating import SimulateError, simulated
-    from pipelines.simulation_summary import as_json, show_simulation, write_tables
+    from pipelines.simulation_summary import as_json, show_simulation, write_files
 
     places, console = settings(), _console()
     _listed(places, marketplaces)
@@ -488,7 +488,7 @@ def simulate(
                 )
         except SimulateError as error:
             raise click.UsageError(str(error)) from error
-        written = write_tables(found, out) if out is not None else []
+        written = write_files(found, out) if out is not None else []
         if is_json:
             click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=1))
         else:

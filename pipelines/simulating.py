@@ -35,12 +35,12 @@ OF_UNITS = ("period", "marketplace_id", "seller_id", "outcome", "terms_id", "is_
 OF_CONTACTS = ("period", "marketplace_id", "seller_id", "contact_id", "outcome")
 
 ONCE = (
-    *("core.order_items", "core.coverage", "core.marketplaces_with_returns"),
+    *("core.sellers", "core.order_items", "core.coverage", "core.marketplaces_with_returns"),
     *("core.contacts", "core.returns", "billing.performance"),
 )
 """What does not depend on terms."""
 BY_TERMS = ("core.enrolment_events", "core.enrolments", "core.units", "billing.fee_lines")
-IN_ORDER = (*BY_TERMS[:2], *ONCE[:3], "core.units", *ONCE[3:], "billing.fee_lines")
+IN_ORDER = (*BY_TERMS[:2], *ONCE[:4], "core.units", *ONCE[4:], "billing.fee_lines")
 
 Progress = Callable[[str, int, int], None]
 """Called with the table that is being made, how many are done, and how many there are."""
@@ -281,7 +281,8 @@ class _Making:
                 command = f"csba run {standing[name]['open_period']}"
                 self.leave_out(name, periods, f"{CHANGED} since it was rated last; first: {command}")
         if not self.pairs and not self.found.left_out:
-            raise SimulateError(f"nothing was billed in {_range(self.periods)}, so that there is nothing to simulate")
+            months = _range(self.periods)
+            raise SimulateError(f"nothing is billed in {months}; if it was not run yet, first: csba run {months}")
 
     # -- one beside the other -----------------------------------------------------------------------------------
 

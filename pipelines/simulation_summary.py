@@ -11,8 +11,11 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from assets.version import code_version
 from pipelines.printing import as_lines, new_table, show_table
 from pipelines.simulating import Simulation
+from reports.simulation import Facts, write_page
+from reports.standings import name_of
 
 SELLERS_SHOWN = 10
 """Of each marketplace; amounts of different currencies have no order."""
@@ -20,14 +23,18 @@ SELLERS_SHOWN = 10
 FILES = ("totals", "moves", "sellers", "seller_months")
 """Tables of `simulation` that are written as CSV, each under its name."""
 
-STANDINGS = {"trial": "trial only"}
-"""What standings are called that do not speak for themselves."""
 
-
-def write_tables(simulation: Simulation, folder: Path) -> list[Path]:
-    """Write the tables as CSV; each is made beside the one that lies there and renamed over it."""
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
+def write_files(simulation: Simulation, folder: Path) -> list[Path]:
+    """Write the page, and the tables as CSV; each is made beside the one that lies there and renamed over it."""
+    facts = Facts(
+        periods=simulation.periods,
+        folder=str(simulation.folder),
+        files={name: card.path.name for name, card in simulation.terms.items()},
+        left_out=[*simulation.refused, *map(str, simulation.left_out)],
+        load_id=simulation.warehouse.latest_load(),
+        code_version=code_version(),
+    )
+    written = [write_page(simulation.warehouse.con, facts, folder)]
     for name in FILES:
         path = folder / f"{name}.csv"
         fresh = path.with_name(f".{path.name}.new")
@@ -105,7 +112,7 @@ def _show_moves(console: Console, simulation: Simulation) -> None:
         where standing_known <> standing_simulated
         group by country, marketplace_id, standing_known, standing_simulated
         order by country, marketplace_id, standing_known, standing_simulated"""):
-        stands = (STANDINGS.get(row[name], row[name]) for name in ("standing_known", "standing_simulated"))
+        stands = (name_of(row[name]).lower() for name in ("standing_known", "standing_simulated"))
         change = _change(row["difference"], row["minor_units"])
         table.add_row(row["country"], *stands, f"{row['sellers']:,}", f"{row['times']:,}", change, row["currency"])
     show_table(console, "Who moves, over all months; a seller once for each month", table)

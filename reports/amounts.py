@@ -81,15 +81,18 @@ class Amounts:
         """A bound or discount, in full."""
         return self.language.bound(in_full(value))
 
-    def side_by_side(self, amounts: Sequence[Decimal | None]) -> tuple[str, list[str]]:
+    def side_by_side(self, amounts: Sequence[Decimal | None], *, signed: bool = False) -> tuple[str, list[str]]:
         """In what amounts of a chart are, and each of them: in full if there is room, else in thousands or more."""
-        found = ["" if each is None else self.figure(each) for each in amounts]
+        found = ["" if each is None else self.signed(self.figure(each), each if signed else 0) for each in amounts]
         if charts.fit(found):
             return self.currency, found
         most = max((abs(each) for each in amounts if each is not None), default=Decimal(0))
         scale = next((each for each in SCALES if most < each.below), SCALES[-1])
-        short = ["" if each is None else self._scaled(each, scale) for each in amounts]
+        rounded = [
+            None if each is None else EXACT.quantize(EXACT.scaleb(each, -(scale.digits or 0)), Decimal(1))
+            for each in amounts
+        ]
+        short = [
+            "" if each is None else self.signed(self.language.number(each), each if signed else 0) for each in rounded
+        ]
         return " ".join(filter(None, (scale.name, self.currency))), short
-
-    def _scaled(self, value: Decimal, scale: Scale) -> str:
-        return self.language.number(EXACT.quantize(EXACT.scaleb(value, -(scale.digits or 0)), Decimal(1)))

@@ -157,7 +157,7 @@ class Column:
     label: str
     value: str
     value_y: float
-    is_last: bool
+    is_marked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,8 +177,8 @@ def fit(values: Sequence[str]) -> bool:
     return max(map(len, values), default=0) * CHARACTER * len(values) <= WIDTH
 
 
-def column_chart(values: Sequence[tuple[str, float | None, str]]) -> ColumnChart:
-    """A column for each of (label, value, value as text); the last one is marked."""
+def column_chart(values: Sequence[tuple[str, float | None, str]], *, marks_last: bool = True) -> ColumnChart:
+    """A column for each of (label, value, value as text); the last one is marked, unless it is one like the others."""
     known = [value for _, value, _ in values if value is not None]
     most, least = max([0.0, *known]), min([0.0, *known])
     scale = (TALL - (UNDER if least < 0 else 0)) / ((most - least) or 1.0)
@@ -198,7 +198,7 @@ def column_chart(values: Sequence[tuple[str, float | None, str]]) -> ColumnChart
                 label=label,
                 value=text,
                 value_y=round(zero + tall + 12 if is_below else zero - tall - 5, 1),
-                is_last=number == len(values) - 1,
+                is_marked=marks_last and number == len(values) - 1,
             )
         )
     return ColumnChart(columns, round(zero, 1), round(width, 1))

@@ -1,10 +1,13 @@
-"""A small world of published tables, for statements: a few rows each, written down by the tests themselves."""
+"""A small world of published tables, for statements, a few rows each, written by the tests; and a browser."""
 
+from collections.abc import Generator
 from datetime import datetime, timedelta
 from decimal import Decimal
 
 import duckdb
 import pytest
+from browsing import Visit, a_browser, visiting
+from playwright.sync_api import Browser
 
 TABLES = """
 create schema core;
@@ -214,3 +217,15 @@ class Books:
 @pytest.fixture
 def books() -> Books:
     return Books()
+
+
+@pytest.fixture(scope="module")
+def browser() -> Generator[Browser]:
+    with a_browser() as found:
+        yield found
+
+
+@pytest.fixture
+def visit(browser: Browser) -> Generator[Visit]:
+    with visiting(browser) as found:
+        yield found

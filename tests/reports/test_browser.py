@@ -2,23 +2,20 @@
 
 import io
 import json
-import os
-import shutil
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
 import pikepdf
 import pytest
-from axe_playwright_python.sync_playwright import Axe
+from browsing import DESKTOP, PHONE, TABLET, Visit, assert_readable_with_help, overflow
 from house import PRESS, SHARED_DATA
-from playwright.sync_api import Browser, ConsoleMessage, Page, Request, sync_playwright
+from playwright.sync_api import Browser
 
 from reports.language import LANGUAGES
 from reports.statement import write_statements
 
 PERIOD, US = "2026-10", "ATVPDKIKX0DER"
-PHONE, TABLET, DESKTOP = 360, 700, 1100
 
 NASTY = [
     "<script>document.title='run'</script>",
@@ -35,60 +32,6 @@ NASTY = [
     "🙂👩‍👩‍👧‍👦" * 20,
     "../../../etc/passwd",
 ]
-
-
-@pytest.fixture(scope="module")
-def browser() -> Generator[Browser]:
-    path = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    if path is None:
-        message = "no Chromium is installed"
-        if os.environ.get("CSBA_BROWSER") == "required":
-            pytest.fail(message)
-        pytest.skip(message)
-    quietly = ("--disable-gpu", "--disable-background-networking", "--disable-component-update", "--disable-sync")
-    with sync_playwright() as playwright:
-        yield playwright.chromium.launch(executable_path=path, args=["--no-sandbox", *quietly])
-
-
-Visit = Callable[..., Page]
-
-
-@pytest.fixture
-def visit(browser: Browser) -> Generator[Visit]:
-    """Opens a page at a width, and in the end holds that it said nothing, asked for nothing, and was not run."""
-    said: list[str] = []
-    asked: list[str] = []
-    contexts = []
-
-    def open_page(path: Path, width: int = DESKTOP) -> Page:
-        context = browser.new_context(viewport={"width": width, "height": 800})
-        contexts.append(context)
-        page = context.new_page()
-
-        def hear(message: ConsoleMessage) -> None:
-            said.append(message.text)
-
-        def see(request: Request) -> None:
-            if request.url != path.as_uri():
-                asked.append(request.url)
-
-        page.on("console", hear)
-        page.on("dialog", lambda dialog: said.append(dialog.message))
-        page.on("pageerror", lambda error: said.append(str(error)))
-        page.on("request", see)
-        page.goto(path.as_uri())
-        return page
-
-    yield open_page
-    for context in contexts:
-        context.close()
-    assert said == []
-    assert asked == []
-
-
-def overflow(page: Page) -> int:
-    """How far it can be scrolled sideways."""
-    return page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
 
 
 @pytest.fixture
@@ -133,14 +76,8 @@ def test_every_page_at_every_width_in_light_dark_and_print(folder: Path, visit: 
 
 
 def test_whoever_reads_with_help_can_read_every_page(folder: Path, visit: Visit) -> None:
-    axe = Axe()
     for path in sorted(folder.glob("*.html")):
-        page = visit(path)
-        for width, scheme in ((DESKTOP, "light"), (DESKTOP, "dark"), (PHONE, "light")):
-            page.set_viewport_size({"width": width, "height": 800})
-            page.emulate_media(color_scheme=scheme)
-            found = axe.run(page)
-            assert found.violations_count == 0, found.generate_report()
+        assert_readable_with_help(visit(path))
 
 
 def test_it_is_written_in_the_language_it_says(folder: Path, visit: Visit) -> None:

@@ -442,4 +442,4 @@ def test_columns_lie_above_and_below_zero() -> None:
     assert april.height == 0
     assert march.value_y < march.top
     assert may.top + may.height < may.value_y < chart.height
-    assert [column.is_last for column in chart.columns] == [False, False, True]
+    assert [column.is_marked for column in chart.columns] == [False, False, True]
