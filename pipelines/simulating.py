@@ -134,10 +134,10 @@ class _Making:
         self.pairs = [pair for pair in self.pairs if pair[1] in self.found.terms]
         self.take_the_other_terms()
         self.make_all(BY_TERMS, self.found.terms)
-        self.found.kept = sorted({name for _, name in kept})
-        self.pairs += kept
         if not self.pairs:
             raise SimulateError("\n".join((*self.found.refused, *map(str, self.found.left_out))))
+        self.found.kept = sorted({name for _, name in kept})
+        self.pairs += kept
         self.lay_beside()
         return self.found
 
@@ -230,7 +230,7 @@ class _Making:
         if not by_name.keys() & {name for _, name in self.pairs}:
             raise error
         for name, failure in by_name.items():
-            example = ", ".join(f"{key} {value}" for key, value in failure.example.items() if value is not None)
+            example = ", ".join(f"{key} {failure.example[key]}" for key in TOLD if failure.example.get(key) is not None)
             reason = f"in {failure.check.table} “{failure.check.name}” does not hold, such as {example}"
             if terms is None:
                 reason += "; the terms in force are those of the last run: see to them, and csba run"
@@ -293,6 +293,8 @@ class _Making:
             self.con.execute(f"create table simulation.{name} as {query}")
 
 
+TOLD = ("period", "seller_id", "event", "effective_at")
+"""Of a row that breaks a check."""
 CHANGED = "rows that were loaded, or terms, change what it comes to"
 
 _STANDING = """

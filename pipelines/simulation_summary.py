@@ -85,23 +85,22 @@ def show_simulation(console: Console, simulation: Simulation) -> None:
 
 
 def _show_totals(console: Console, totals: Sequence[Mapping[str, Any]]) -> None:
-    columns = ("now", "simulated", "change", "%", "currency", "sellers", "pay more", "pay less", "move")
-    table = new_table("marketplace", "month", *columns, left=2)
-    counts = ("sellers", "sellers_more", "sellers_less", "sellers_moved")
+    table = new_table("", "month", "now", "simulated", "change", "%", "more", "less", "move", left=2)
+    counts = ("sellers_more", "sellers_less", "sellers_moved")
     for country in dict.fromkeys(row["country"] for row in totals):
         rows = [row for row in totals if row["country"] == country]
+        place = f"{country} {rows[0]['currency']}"
         for row in rows:
             numbers = (f"{row[name]:,}" for name in counts)
-            table.add_row(country, row["period"], *_amounts(row, row["minor_units"]), row["currency"], *numbers)
+            table.add_row(place, row["period"], *_amounts(row, row["minor_units"]), *numbers)
         if len(rows) > 1:
             total = {name: sum(row[name] for row in rows) for name in ("known", "simulated", "difference")}
-            amounts = _amounts(total, rows[0]["minor_units"])
-            table.add_row(country, "all", *amounts, rows[0]["currency"], style="bold")
-    show_table(console, "By marketplace and month", table)
+            table.add_row(place, "all", *_amounts(total, rows[0]["minor_units"]), style="bold")
+    show_table(console, "By marketplace and month; sellers that pay more, pay less, and move", table)
 
 
 def _show_moves(console: Console, simulation: Simulation) -> None:
-    table = new_table("marketplace", "now", "simulated", "sellers", "times", "change", "currency", left=3)
+    table = new_table("", "now", "simulated", "sellers", "times", "change", left=3)
     for row in simulation.warehouse.rows("""
         select
             country, standing_known, standing_simulated, any_value(place.minor_units) as minor_units,
@@ -114,12 +113,13 @@ def _show_moves(console: Console, simulation: Simulation) -> None:
         order by country, marketplace_id, standing_known, standing_simulated"""):
         stands = (name_of(row[name]).lower() for name in ("standing_known", "standing_simulated"))
         change = _change(row["difference"], row["minor_units"])
-        table.add_row(row["country"], *stands, f"{row['sellers']:,}", f"{row['times']:,}", change, row["currency"])
+        place = f"{row['country']} {row['currency']}"
+        table.add_row(place, *stands, f"{row['sellers']:,}", f"{row['times']:,}", change)
     show_table(console, "Who moves, over all months; a seller once for each month", table)
 
 
 def _show_sellers(console: Console, simulation: Simulation, minor_units: Mapping[str, int]) -> None:
-    table = new_table("marketplace", "seller", "now", "simulated", "change", "%", "currency", "months", "moves", left=2)
+    table = new_table("", "seller", "now", "simulated", "change", "%", "months", "moves", left=2)
     rows = simulation.warehouse.rows(
         """
         select *, count(*) over (partition by marketplace_id) as changing
@@ -132,7 +132,7 @@ def _show_sellers(console: Console, simulation: Simulation, minor_units: Mapping
     for row in rows:
         seller, amounts = Text(as_lines(row["seller_id"])), _amounts(row, minor_units[row["marketplace_id"]])
         counts = f"{row['months']:,}", f"{row['months_moved']:,}"
-        table.add_row(row["country"], seller, *amounts, row["currency"], *counts)
+        table.add_row(f"{row['country']} {row['currency']}", seller, *amounts, *counts)
     show_table(console, "The sellers whose totals change most", table)
     for country, changing in dict.fromkeys((row["country"], row["changing"]) for row in rows):
         if changing > SELLERS_SHOWN:
