@@ -318,12 +318,13 @@ def choose(con: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[str, str]]) -> 
     return [row[0] for row in con.execute("select distinct marketplace_id from chosen order by all").fetchall()]
 
 
-def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) -> dict[str, int]:
+def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False, narrow: bool = False) -> dict[str, int]:
     """Make the tables of a step anew for what is in scope, in one transaction, and check them before it commits.
 
     Books keep their rows of closed periods, and other tables those that re-rating has yet to bring up to date, unless
-    they are made aside. What would come out as it is (`as_made.py`) is
-    left as it is, unless it is made aside or the warehouse `makes_anew`. Returns the rows of each in scope. Raises
+    they are made aside. What would come out as it is (`as_made.py`) is left as it is, unless it is made aside or the
+    warehouse `makes_anew`. Aside, all items are read unless it is `narrow`, for which the raw rows must be looked
+    through. Returns the rows of each in scope. Raises
     `ChecksFailedError`, and then nothing is changed.
     """
     con, main = warehouse.con, step[0]
@@ -333,8 +334,9 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False) ->
         return dict.fromkeys((table.full_name for table in step), 0)
     if aside:
         _narrow(con)
+        is_narrow = narrow and _is_narrow(warehouse, step)
         with warehouse.transaction():
-            return replace_and_check(warehouse, step)
+            return replace_and_check(warehouse, step, is_narrow=is_narrow)
     _narrow(con, without=CLOSED if main.is_books else CLOSED_AND_BEHIND if main.is_by_period else "")
     scope = con.execute("select period, marketplace_id from scope").fetchall()
     own, pairs = main.full_name, {table.full_name: scope for table in tables().values() if table.is_by_period}

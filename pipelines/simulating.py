@@ -200,7 +200,7 @@ class _Making:
             while self.pairs:
                 choose(self.con, self.pairs)
                 try:
-                    make(self.warehouse, (table,), aside=True)
+                    make(self.warehouse, (table,), aside=True, narrow=True)
                 except ChecksFailedError as error:
                     self.leave_out_failing(error, terms)
                 else:

@@ -230,7 +230,7 @@ class Part:
         ]
         more = len(moves) - MOVES_SHOWN
         shown = moves if more <= 0 else [*moves[:MOVES_SHOWN], f"{more} more"]
-        return "; ".join(shown) or "stands where it stood; another fee, reward or trial"
+        return "; ".join(shown) or "stands where it stood, at another price"
 
     @cached_property
     def other_sellers(self) -> str:
