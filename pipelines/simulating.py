@@ -42,6 +42,10 @@ ONCE = (
 BY_TERMS = ("core.enrolment_events", "core.enrolments", "core.units", "billing.fee_lines")
 IN_ORDER = (*BY_TERMS[:2], *ONCE[:4], "core.units", *ONCE[4:], "billing.fee_lines")
 
+TOLD = ("period", "seller_id", "event", "effective_at")
+"""What is told of a row that breaks a check."""
+CHANGED = "rows that were loaded, or terms, change what it comes to"
+
 Progress = Callable[[str, int, int], None]
 """Called with the table that is being made, how many are done, and how many there are."""
 
@@ -76,7 +80,7 @@ class Simulation:
     folder: Path
     periods: list[str]
     marketplaces: dict[str, Marketplace]
-    """Those simulated, by id."""
+    """Those that the warehouse lists, by id."""
     terms: dict[str, Terms] = field(default_factory=dict)
     """The other terms, by marketplace."""
     kept: list[str] = field(default_factory=list)
@@ -226,8 +230,8 @@ class _Making:
 
     def leave_out_failing(self, error: ChecksFailedError, terms: Mapping[str, Terms] | None) -> None:
         """Go on without the marketplaces that broke a check: most likely, terms that begin too late."""
-        by_name = {failure.marketplace_id: failure for failure in error.failures}
-        if not by_name.keys() & {name for _, name in self.pairs}:
+        by_name = {each.marketplace_id: each for each in error.failures if each.marketplace_id in self.names}
+        if not by_name:
             raise error
         for name, failure in by_name.items():
             example = ", ".join(f"{key} {failure.example[key]}" for key in TOLD if failure.example.get(key) is not None)
@@ -260,20 +264,18 @@ class _Making:
             select distinct marketplace_id from (
                 select marketplace_id from simulation.known union all select marketplace_id from billing.fee_lines
             )""").fetchall()
-        closed = con.execute("select period, marketplace_id from billing.closes").fetchall()
-        made = con.execute(
-            f"select period, marketplace_id from {HERE}.audit.made where table_name = 'billing.fee_lines'"
-        ).fetchall()
-        standing = rerating_of(con)
+        closed = set(con.execute("select period, marketplace_id from billing.closes").fetchall())
+        drafts = f"select period, marketplace_id from {HERE}.audit.made where table_name = 'billing.fee_lines'"
+        made, standing = set(con.execute(drafts).fetchall()) | closed, rerating_of(con)
         for name in self.names:
             if (name,) not in billed and not self.chosen:  # nothing is, and nothing would be
                 self.pairs = [pair for pair in self.pairs if pair[1] != name]
                 continue
             of = [pair for pair in self.pairs if pair[1] == name]
-            for periods in _ranges([pair[0] for pair in of if pair not in closed and pair not in made]):
+            for periods in _ranges([pair[0] for pair in of if pair not in made]):
                 command = f"csba run {_range(periods)}"
                 self.leave_out(name, periods, f"it was never run; first: {command}")
-            stale = [pair[0] for pair in of if pair in differing and (pair in closed or pair in made)]
+            stale = [pair[0] for pair in of if pair in differing and pair in made]
             for periods in _ranges([period for period in stale if (period, name) not in closed]):
                 command = f"csba run {_range(periods)}"
                 self.leave_out(name, periods, f"{CHANGED} since it was run; first: {command}")
@@ -292,10 +294,6 @@ class _Making:
         for name, query in TABLES.items():
             self.con.execute(f"create table simulation.{name} as {query}")
 
-
-TOLD = ("period", "seller_id", "event", "effective_at")
-"""Of a row that breaks a check."""
-CHANGED = "rows that were loaded, or terms, change what it comes to"
 
 _STANDING = """
     case
