@@ -1,12 +1,14 @@
 """Checks as Dagster shows them: the rules in a table's header, and the accounts of a load. All block what follows.
 
-A table's checks run inside the transaction that replaces it (`tables.py`); here their results are only told.
+A table's checks run inside the transaction that replaces it (`tables.py`); here their results are only told. What a
+failed one shows are columns of its table, which readers have anyway (`pipelines/publishing.py`), and what it adds up.
 """
 
 from collections.abc import Iterable, Sequence
 
 import dagster as dg
 
+from assets.figures import as_table
 from assets.tables import Check, Failure, Table
 
 
@@ -32,10 +34,24 @@ def check_results(tables: Iterable[Table], failures: Sequence[Failure] = ()) -> 
                     check_name=_name(check),
                     asset_key=dg.AssetKey(table.full_name.split(".")),
                     passed=not broken,
-                    metadata={failure.marketplace_id: str(failure) for failure in broken},
+                    metadata=_shown(check, broken) if broken else {},
                 )
             )
     return results
+
+
+def _shown(check: Check, broken: Sequence[Failure]) -> dict[str, dg.MetadataValue]:
+    """How many rows break a check, some of them, and the query that finds them."""
+    examples = [{"marketplace": failure.marketplace_id, **row} for failure in broken for row in failure.examples]
+    names = [name for name in examples[0] if any(row[name] is not None for row in examples)]
+    return {
+        "failing rows": dg.MetadataValue.int(sum(failure.rows for failure in broken)),
+        "by marketplace": dg.MetadataValue.md(
+            as_table(("marketplace", "failing rows"), [(failure.marketplace_id, failure.rows) for failure in broken])
+        ),
+        "some of them": dg.MetadataValue.md(as_table(names, [[row[name] for name in names] for row in examples])),
+        "query": dg.MetadataValue.md(f"```sql\n{check.query}\n```"),
+    }
 
 
 def _name(check: Check) -> str:

@@ -11,6 +11,7 @@ from dataclasses import MISSING, dataclass, field, fields, replace
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from assets.addresses import fault_of_address
 
@@ -66,6 +67,10 @@ class Settings:
     """Whether Dagster keeps its runs and events in Postgres: it reads the address in `CSBA_POSTGRES` itself."""
     mail: Path
     """How mail is sent, and may be missing: `read_mail` reads it."""
+    landing: Path
+    """The folder in which Dagster's sensor looks for new files."""
+    webhook: str
+    """The address that is told of runs of Dagster's page, which may hold a secret; empty: nobody is told."""
 
     @property
     def warehouse(self) -> Path:
@@ -104,6 +109,7 @@ class SettingsError(Exception):
 
 UNITS = {"MB": 10**6, "GB": 10**9, "TB": 10**12, "MIB": 2**20, "GIB": 2**30, "TIB": 2**40}
 SNAPSHOTS = 3
+THIS_MACHINE = ("localhost", "127.0.0.1", "::1")
 LEAST_MEMORY = 256 * 10**6
 """Bytes; with less, even a small month does not fit."""
 
@@ -113,8 +119,9 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
 
     `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES`, `CSBA_FONTS` and `CSBA_MAIL` name places, by default
     those of the checkout and its home; `CSBA_PDF` the PDF engine; `CSBA_MEMORY` the memory, such as `4GB`, by default
-    half of the machine's; `CSBA_SNAPSHOTS` how many copies for readers are kept; and `CSBA_LONGEST_LINE` and its like
-    the limits of files, as whole numbers.
+    half of the machine's; `CSBA_SNAPSHOTS` how many copies for readers are kept; `CSBA_LANDING` where new files land,
+    `CSBA_WEBHOOK` who is told of runs, and `CSBA_POSTGRES` where they are kept, for Dagster; and `CSBA_LONGEST_LINE`
+    and its like the limits of files, as whole numbers.
 
     Raises `SettingsError`.
     """
@@ -136,6 +143,8 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         snapshots=_snapshots((environment.get("CSBA_SNAPSHOTS") or "").strip()),
         has_postgres=_has_postgres(environment.get("CSBA_POSTGRES") or ""),
         mail=place("CSBA_MAIL", data / "mail.toml"),
+        landing=place("CSBA_LANDING", home / "landing"),
+        webhook=_webhook((environment.get("CSBA_WEBHOOK") or "").strip()),
     )
 
 
@@ -143,6 +152,22 @@ def _has_postgres(address: str) -> bool:
     if address and not address.startswith("postgresql+psycopg2://"):
         raise SettingsError("CSBA_POSTGRES is written postgresql+psycopg2://user:password@host:port/database")
     return bool(address)
+
+
+def _webhook(text: str) -> str:
+    """An address that may be told. It is never repeated: whoever knows it can write there."""
+    try:
+        parts = urlsplit(text)
+        is_safe = parts.scheme == "https" or (parts.scheme == "http" and parts.hostname in THIS_MACHINE)
+        is_good = is_safe and parts.hostname and parts.port != 0 and not parts.username and not parts.password
+    except ValueError:
+        is_good = False
+    if text and (not is_good or not re.fullmatch(r"[!-~]+", text)):
+        raise SettingsError(
+            "CSBA_WEBHOOK is not an address that may be told of runs: it begins with https:// (or, on this machine,"
+            " http://127.0.0.1) and names no user"
+        )
+    return text
 
 
 def _snapshots(text: str) -> int:

@@ -6,36 +6,72 @@ the `settings`, and the `selection` of marketplaces.
 Does not belong here: any rule of billing.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import timedelta
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from assets.checks import check_results, check_specs
 from assets.core.marketplaces import read_marketplaces
 from assets.core.terms import terms_for_a_run
+from assets.figures import Figures, figures_of
 from assets.settings import Settings
 from assets.tables import ChecksFailedError, Table, make, set_scope, steps
 from assets.warehouse import Warehouse
 
-PERIODS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m", end_offset=1)
-"""Billing periods as partitions, the current one included."""
+PERIODS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m", end_offset=1, timezone="Pacific/Kiritimati")
+"""Billing periods as partitions, the current one included: a month is there once it has begun anywhere on earth."""
+
+UP_TO_DATE = dg.FreshnessPolicy.cron(deadline_cron="0 0 5 * *", lower_bound_delta=timedelta(days=4))
+"""Of what is made for each month: once it has ended, within the days after it (`pipelines/automation.py`)."""
+
+_DOMAINS = {
+    "raw": ("files", "team:operations"),
+    "core": ("facts", "team:operations"),
+    "billing": ("fees", "team:finance"),
+    "audit": ("proof", "team:finance"),
+    "reports": ("papers", "team:finance"),
+}
+
+
+def labels(schema: str) -> dict[str, Any]:
+    """What all assets of a schema are called on Dagster's page: their group, domain, and who answers for them."""
+    domain, owner = _DOMAINS[schema]
+    return {"group_name": schema, "owners": [owner], "tags": {"domain": domain}}
 
 
 class Selection(dg.ConfigurableResource):
     """Which marketplaces a run is about (none named: all), and whether terms may price closed periods otherwise."""
 
-    marketplaces: list[str] = []
-    reprice: bool = False
+    marketplaces: list[str] = Field(
+        default=[],
+        description=(
+            "Ids of marketplaces.csv, such as ATVPDKIKX0DER. None: all, without those whose terms are refused, which"
+            " the run names. Of those named none may be refused."
+        ),
+    )
+    reprice: bool = Field(
+        default=False,
+        description="Let changed terms price closed periods anew, and book the difference as adjustments.",
+    )
 
 
 def leave_out_refused(warehouse: Warehouse, settings: Settings, selection: Selection) -> None:
     """Where no marketplace is selected, leave those whose terms are refused out of the run, and keep why, once a run.
 
     Every step asks for it, because a run need not read the terms: Dagster makes what has no periods in another run.
+    Raises `dg.Failure` if one is selected that is not listed.
     """
-    if selection.marketplaces or warehouse.left_out is not None:
+    if warehouse.left_out is not None and not selection.marketplaces:
         return
     listed = read_marketplaces(settings.marketplaces)
+    if selection.marketplaces:
+        missing = ", ".join(name for name in selection.marketplaces if name not in listed)
+        if missing:
+            raise dg.Failure(f"{missing} is not listed in {settings.marketplaces}", allow_retries=False)
+        return
     _, refused = terms_for_a_run(warehouse.con, settings.terms, listed, reprice=selection.reprice)
     warehouse.left_out = {error.marketplace_id: str(error) for error in refused if error.marketplace_id}
     if warehouse.left_out:
@@ -76,7 +112,9 @@ def _asset(step: Sequence[Table]) -> dg.AssetsDefinition:
             raise dg.Failure(str(error), allow_retries=False) from error
         for table in step:
             warehouse.counts[table.full_name] = warehouse.counts.get(table.full_name, 0) + rows[table.full_name]
-            yield dg.MaterializeResult(asset_key=_key(table.full_name), metadata=_metadata(warehouse, table, rows))
+            yield dg.MaterializeResult(
+                asset_key=_key(table.full_name), metadata=_metadata(warehouse, table, context.partition_key)
+            )
         yield from check_results(step)
 
     return made
@@ -87,9 +125,10 @@ def _spec(table: Table) -> dg.AssetSpec:
         key=_key(table.full_name),
         deps=[_key(name) for name in table.reads],
         description=table.description,
-        group_name=table.schema,
+        **labels(table.schema),
         kinds={"duckdb", "view" if table.is_view else "table"},
         code_version=table.code_version,
+        freshness_policy=UP_TO_DATE if table.is_by_period else None,
         metadata={
             "key": ", ".join(table.key),
             "query": dg.MetadataValue.md("```sql\n" + ";\n\n".join(table.queries) + "\n```"),
@@ -97,17 +136,23 @@ def _spec(table: Table) -> dg.AssetSpec:
     )
 
 
-def _metadata(warehouse: Warehouse, table: Table, rows: dict[str, int]) -> dict[str, dg.MetadataValue]:
+def _metadata(warehouse: Warehouse, table: Table, period: str) -> dict[str, Any]:
     columns = [
         dg.TableColumn(name, kind, description=table.columns.get(name))
         for name, kind, *_ in warehouse.con.execute(f"describe {table.full_name}").fetchall()
     ]
-    metadata: dict[str, dg.MetadataValue] = {
-        "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns))
-    }
-    if not table.is_view:
-        metadata["dagster/row_count"] = dg.MetadataValue.int(rows[table.full_name])
-    return metadata
+    shown = shown_of(figures_of(warehouse.con, table, period))
+    return {**shown, "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns))}
+
+
+def shown_of(figures: Figures) -> Mapping[str, Any]:
+    """Figures as Dagster's page shows them; of its numbers it also draws how they went from run to run."""
+    found: dict[str, Any] = {} if figures.rows is None else {"dagster/row_count": figures.rows}
+    found |= figures.totals
+    for name, text in (("by marketplace", figures.by_marketplace), ("chart", figures.chart)):
+        if text:
+            found[name] = dg.MetadataValue.md(text)
+    return found
 
 
 def _key(full_name: str) -> dg.AssetKey:

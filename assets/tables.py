@@ -11,6 +11,9 @@ feeds DuckDB's comments, Dagster's metadata and the checks:
     -- check: name | predicate                      every row satisfies it; null counts as broken
     -- check: name | select …                       or: a query of the rows that break it, with their marketplace_id
     -- gate of: core.units                          (optional) made and checked with that table, in its transaction
+    -- total: units | sum(quantity)                 (optional) a number that operators see of a run, by marketplace
+    -- chart: units shipped | select period, …      (optional) a number for a small chart of the months, summed up; by
+                                                    default the rows, which are too many in the largest tables
 
 An entry goes on over lines indented by three spaces or more. A table whose key has a period is replaced period by
 period, any other as a whole; its checks look at the scope alone. In a query `scope` holds the marketplaces and periods
@@ -51,7 +54,8 @@ CALENDAR = "core.calendar"
 UNKNOWN = "unknown"
 """The marketplace of rows that have none; its periods are months in UTC (domain.md, "Units")."""
 
-_ENTRY = re.compile(r"^(?P<key>column|key|kind|period|check|gate of):\s*(?P<value>.*)$")
+_KEYS = ("column", "key", "kind", "period", "check", "gate of", "total", "chart")
+_ENTRY = re.compile(rf"^(?P<key>{'|'.join(_KEYS)}):\s*(?P<value>.*)$")
 _INSTANTS = ("first_instant", "last_instant", "quarter_instant")
 
 CLOSED = "select period, marketplace_id from billing.closes"
@@ -61,6 +65,8 @@ CLOSED_AND_BEHIND = f"""
     ) using (marketplace_id)"""
 """Closed periods that are not rated with all that is known: re-rating alone brings them up to date (`rerating.py`), and
 must find them as they were."""
+ROWS_KEPT = 10
+"""Of the rows that break a check, for each marketplace."""
 
 ALL_ORDERS = "true"
 ORDERS_LOOKED_AT = 10_000
@@ -92,15 +98,15 @@ class Check:
 
 @dataclass(frozen=True)
 class Failure:
-    """A check that rows of a marketplace break: how many, and one of them."""
+    """A check that rows of a marketplace break: how many, and some of them, at least one."""
 
     check: Check
     marketplace_id: str
     rows: int
-    example: dict[str, Any]
+    examples: tuple[dict[str, Any], ...]
 
     def __str__(self) -> str:
-        example = ", ".join(f"{name} {value}" for name, value in self.example.items() if value is not None)
+        example = ", ".join(f"{name} {value}" for name, value in self.examples[0].items() if value is not None)
         return (
             f"{self.check.table}: {self.rows:,} of {self.marketplace_id} break “{self.check.name}”, such as {example}"
         )
@@ -139,6 +145,9 @@ class Table:
     """Whether its rows of a closed period are never touched."""
     period_column: str = "period"
     """The column that says which period of the scope a row is in."""
+    totals: tuple[tuple[str, str], ...] = ()
+    """Numbers that operators see: each a name, and an expression over its rows."""
+    charted: tuple[str, str] | None = None
 
     @property
     def full_name(self) -> str:
@@ -173,17 +182,24 @@ class Table:
             return ()
         key = ", ".join(self.key)
         # Rows that share a hash are few, and only of them the keys are compared: texts are slow to tell apart.
-        twice = f"select hash({key}) as key_hash from {self._in_scope} group by key_hash having count(*) > 1"
+        twice = f"select hash({key}) as key_hash from {self.in_scope} group by key_hash having count(*) > 1"
         one_per_key = (
-            f"select {key}, count(*) as rows from {self._in_scope} and hash({key}) in ({twice})"
+            f"select {key}, count(*) as rows from {self.in_scope} and hash({key}) in ({twice})"
             f" group by {key} having count(*) > 1"
         )
         checks = [Check(self.full_name, f"one row per {key}", one_per_key)]
         for name, rule in self.rules:
             is_query = rule.lower().startswith(("select", "with"))
-            query = rule if is_query else f"select * from {self._in_scope} and not coalesce({rule}, false)"
+            query = rule if is_query else f"select * from {self.in_scope} and not coalesce({rule}, false)"
             checks.append(Check(self.full_name, name, query, "" if is_query else rule))
         return tuple(checks)
+
+    @property
+    def chart(self) -> tuple[str, str]:
+        """What operators see of each month: its name, and a query of periods with a number each."""
+        if self.charted:
+            return self.charted
+        return "rows", f"select {self.period_column}, 1 from {self.full_name}"
 
     @property
     def is_by_period(self) -> bool:
@@ -191,7 +207,8 @@ class Table:
         return self.period_column in self.key
 
     @property
-    def _in_scope(self) -> str:
+    def in_scope(self) -> str:
+        """Its rows of what is in `scope`, as what follows FROM."""
         if self.is_by_period:
             rows = f"({self.period_column}, marketplace_id) in (select (period, marketplace_id) from scope)"
         else:
@@ -212,7 +229,7 @@ def read_table(path: Path) -> Table:
             entries.append(line.strip())
     if not entries or not entries[0].startswith("One row per "):
         raise ValueError(f"{path.name}: the first line says `-- One row per …`")
-    found: dict[str, list[str]] = {key: [] for key in ("column", "key", "kind", "period", "check", "gate of")}
+    found: dict[str, list[str]] = {key: [] for key in _KEYS}
     description = []
     for entry in entries:
         known = _ENTRY.match(entry)
@@ -234,6 +251,8 @@ def read_table(path: Path) -> Table:
         period_column=next(iter(found["period"]), "period"),
         rules=tuple(_two_parts(path, value) for value in found["check"]),
         gate_of=next(iter(found["gate of"]), None),
+        totals=tuple(_two_parts(path, value) for value in found["total"]),
+        charted=next((_two_parts(path, value) for value in found["chart"]), None),
         first=tuple(_temporary_table(path, statement) for statement in first),
     )
 
@@ -433,7 +452,7 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
 
 
 def _replace(con: duckdb.DuckDBPyConnection, table: Table, reading: Reading) -> None:
-    con.execute(f"delete from {table._in_scope if table.is_by_period else table.full_name}")
+    con.execute(f"delete from {table.in_scope if table.is_by_period else table.full_name}")
     with _temporary_tables(con, table, reading):
         _insert(con, table.full_name, table.query, reading)
 
@@ -507,7 +526,7 @@ def _count(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, dict[Chec
     """Its rows in scope, and how many of them break each check that is about a row alone; read once for all."""
     about_rows = [check for check in table.checks if check.predicate]
     broken = [f"count(*) filter (not coalesce({check.predicate}, false))" for check in about_rows]
-    query = f"select {', '.join(['count(*)', *broken])} from {table._in_scope}"
+    query = f"select {', '.join(['count(*)', *broken])} from {table.in_scope}"
     rows, *numbers = con.execute(query).fetchall()[0]
     return rows, dict(zip(about_rows, numbers, strict=True))
 
@@ -517,11 +536,12 @@ def _failures(warehouse: Warehouse, check: Check) -> list[Failure]:
     broken = warehouse.rows(f"""
         select *, count(*) over (partition by marketplace_id) as broken_rows
         from ({check.query})
-        qualify row_number() over (partition by marketplace_id) = 1""")
-    failures = []
+        qualify row_number() over (partition by marketplace_id) <= {ROWS_KEPT}""")
+    found: dict[str, tuple[int, list[dict[str, Any]]]] = {}
     for row in broken:
         rows, marketplace = row.pop("broken_rows"), row.pop("marketplace_id") or UNKNOWN
-        failures.append(Failure(check, marketplace, rows, row))
+        found.setdefault(marketplace, (rows, []))[1].append(row)
+    failures = [Failure(check, marketplace, rows, tuple(some)) for marketplace, (rows, some) in found.items()]
     warehouse.note_check(f"{check.table}: {check.name}", sum(failure.rows for failure in failures))
     return failures
 

@@ -1,6 +1,6 @@
 """The Dagster code location: gathers what exists and what runs, and defines nothing itself."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
@@ -19,6 +19,7 @@ from pipelines.jobs import (
     load_files,
     reports_close_reports,
     reports_statements,
+    tags_of,
 )
 from pipelines.publishing import publish
 
@@ -33,6 +34,9 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
     tags = context.run.tags if context.run else {}
     name = f"{context.run.job_name if context.run else 'a job'} {tags.get('dagster/partition', '')}".strip()
     holder = f"Dagster's {name}"
+    if context.instance and context.run:
+        found = tags_of(context.run.run_config, tags.get("dagster/partition"))
+        context.instance.add_run_tags(context.run.run_id, found)
     with open_warehouse(settings.home, holder=holder, now=_now(), wait=True, memory=settings.memory) as opened:
         opened.begin_run(f"dagster: {name}", now=_now(), code_version=code_version())
         yield opened
@@ -44,9 +48,10 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
         opened.end_run(now=_now())
 
 
-def build_definitions(**resources: Any) -> dg.Definitions:
-    """All of it; tests and the command pass resources of their own."""
+def build_definitions(started_by: Mapping[str, Any] | None = None, **resources: Any) -> dg.Definitions:
+    """All of it but what starts it (`automation.py`); tests and the command pass resources of their own."""
     return dg.Definitions(
+        **(started_by or {}),
         assets=[*python_assets(), *sql_assets(), reports_close_reports, reports_statements, billing_closes],
         jobs=[load_files, billing_month, billing_tables, close_month],
         executor=dg.in_process_executor,
@@ -58,4 +63,9 @@ def _now() -> datetime:
     return datetime.now(UTC).replace(tzinfo=None)
 
 
-defs = build_definitions()
+@dg.definitions
+def defs() -> dg.Definitions:
+    """What Dagster's page shows. A command needs no more than the jobs."""
+    from pipelines.automation import automation
+
+    return build_definitions(automation(places.settings()))

@@ -3,15 +3,18 @@
 Every step of a run is made in one process (`definitions.py`), because the warehouse has one writer.
 """
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from typing import Any
 
 import dagster as dg
+from pydantic import Field
 
 from assets.billing import books
 from assets.core.marketplaces import read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.settings import Settings
-from assets.sql_assets import PERIODS, Selection, leave_out_refused
+from assets.sql_assets import PERIODS, UP_TO_DATE, Selection, labels, leave_out_refused
 from assets.tables import create, set_scope, step_of
 from assets.warehouse import Warehouse
 from pipelines.closing import CloseError, close, lost_files, to_close
@@ -50,7 +53,8 @@ CLOSES = dg.AssetKey(["billing", "closes"])
                 "Per seller, marketplace and period: a statement as HTML and PDF, its data as JSON, its lines as CSV,"
                 " below CSBA_HOME/statements."
             ),
-            group_name="reports",
+            **labels("reports"),
+            freshness_policy=UP_TO_DATE,
             kinds={"html", "pdf"},
         )
     ],
@@ -109,7 +113,8 @@ def reports_statements(
                 "Per marketplace and period: the page that finance reads before it closes, below"
                 " CSBA_HOME/close_reports."
             ),
-            group_name="reports",
+            **labels("reports"),
+            freshness_policy=UP_TO_DATE,
             kinds={"html"},
         )
     ],
@@ -158,7 +163,7 @@ def _in_scope(
 class Closing(dg.Config):
     """Who answers for a close."""
 
-    by: str
+    by: str = Field(description="The name of whoever answers for the close; it is kept with it, for good.")
 
 
 @dg.multi_asset(
@@ -172,7 +177,7 @@ class Closing(dg.Config):
                 ["core", "accounts"],
             ],
             description=f"{books.TABLES['billing.closes'][0]} Freezes the period: made by the job close_month alone.",
-            group_name="billing",
+            **labels("billing"),
             kinds={"duckdb", "table"},
         )
     ],
@@ -194,12 +199,15 @@ def billing_closes(
     every, now = read_marketplaces(settings.marketplaces), datetime.now(UTC).replace(tzinfo=None)
     listed = {name: marketplace for name, marketplace in every.items() if name not in left_out}
     period = context.partition_key
+    if not config.by.strip():
+        raise dg.Failure("by is the name of whoever answers for the close", allow_retries=False)
     try:
         due, already = to_close(warehouse, period, listed, selection.marketplaces, now)
         cards, _ = terms_for_a_run(warehouse.con, settings.terms, every, reprice=selection.reprice)
         by_name = {card.marketplace_id: card for card in cards}
         marketplaces = [listed[name] for name in due]
-        close(warehouse, settings, period, marketplaces, by_name, by=config.by, now=now, press=press_of(settings))
+        by, press = config.by.strip(), press_of(settings)
+        close(warehouse, settings, period, marketplaces, by_name, by=by, now=now, press=press)
     except CloseError as error:
         warehouse.failures.append(str(error))
         raise dg.Failure(str(error), allow_retries=False) from error
@@ -212,10 +220,28 @@ def billing_closes(
     )
 
 
+RETRIED = {"dagster/max_retries": "2", "dagster/retry_strategy": "ALL_STEPS"}
+"""Tags of jobs that may be run twice: what has been done is found done. A run whose process was killed is started again
+from its beginning; one that failed is not, because the same would come of it (dagster.yaml, `running.py`)."""
+
+
+def marketplaces_of(run_config: Mapping[str, Any]) -> list[str]:
+    """The marketplaces that a run selects by its configuration; none: all."""
+    return list(run_config.get("resources", {}).get("selection", {}).get("config", {}).get("marketplaces") or ())
+
+
+def tags_of(run_config: Mapping[str, Any], period: str | None) -> dict[str, str]:
+    """How a run of a period is found on the page, by that and its marketplaces; a load has neither."""
+    if period is None:
+        return {}
+    return {"csba/period": period, "csba/marketplaces": ",".join(marketplaces_of(run_config)) or "all"}
+
+
 load_files = dg.define_asset_job(
     "load_files",
     selection=dg.AssetSelection.groups("raw"),
     description="Load new files and folders, once each by content. Config: the paths.",
+    tags=RETRIED,
 )
 
 _MONTH = dg.AssetSelection.all() - dg.AssetSelection.groups("raw") - dg.AssetSelection.assets(CLOSES)
@@ -224,16 +250,21 @@ billing_month = dg.define_asset_job(
     "billing_month",
     selection=_MONTH,
     description="Bring a period's tables and draft statements up to date, with adjustments of closed periods.",
+    tags=RETRIED,
 )
 
 billing_tables = dg.define_asset_job(
     "billing_tables",
     selection=_MONTH - dg.AssetSelection.groups("reports"),
     description="Bring a period's tables up to date, with all their checks, and make no page.",
+    tags=RETRIED,
 )
 
 close_month = dg.define_asset_job(
     "close_month",
     selection=dg.AssetSelection.all() - dg.AssetSelection.groups("raw"),
-    description="Bring a period up to date and, if every check holds, shut its books. Config: who answers for it.",
+    description=(
+        "Bring a period up to date and, if every check holds, shut its books. Config: who answers for it. It is never"
+        " retried."
+    ),
 )

@@ -24,7 +24,7 @@ from assets.sql_assets import PERIODS
 from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse
 from pipelines.definitions import build_definitions
-from pipelines.jobs import STATEMENTS
+from pipelines.jobs import STATEMENTS, tags_of
 from pipelines.profiling import Profile
 
 DAGSTER_YAML = """# Dagster's own settings for this home.
@@ -40,6 +40,11 @@ concurrency:
     tag_concurrency_limits:
       - key: dagster/code_location
         limit: 1
+run_retries:
+  # Jobs say by a tag whether they may be started again, and how often; only what was killed is.
+  enabled: true
+  max_retries: 0
+  retry_on_asset_or_op_failure: false
 run_monitoring:
   # What still seems to run after a day was killed with all of Dagster, as when the machine stopped.
   enabled: true
@@ -208,14 +213,15 @@ def _run_once(
             progress(period, event.step_key or "", done, steps)
 
     instance.add_event_listener(run_id, listen)
-    already = len(warehouse.failures)
+    already, config = len(warehouse.failures), {"resources": {"selection": {"config": dict(selection)}}}
     result = job.execute_in_process(
         run_id=run_id,
         partition_key=period,
         instance=instance,
         raise_on_error=False,
+        tags={"dagster/max_retries": "0", **tags_of(config, period)},
         run_config={
-            "resources": {"selection": {"config": dict(selection)}},
+            **config,
             "loggers": {"console": {"config": {"log_level": "CRITICAL"}}},
         },
     )

@@ -15,7 +15,7 @@ from house import DATA, bill, load_paths, opened
 
 from assets.raw.contracts import DATASETS
 from assets.tables import tables
-from pipelines.definitions import defs
+from pipelines.definitions import build_definitions
 
 HEAD = """# Tables
 
@@ -73,7 +73,7 @@ def _upstreams() -> dict[str, list[str]]:
     """Table → tables it is made from, as the asset graph has it; what the whole graph stands before is left out."""
     return {
         ".".join(spec.key.path): sorted(".".join(each.asset_key.path) for each in spec.deps)
-        for spec in defs.resolve_all_asset_specs()
+        for spec in build_definitions().resolve_all_asset_specs()
         if isinstance(spec, dg.AssetSpec)
     }
 

@@ -2,6 +2,9 @@
 -- are counted from the raw rows in force, the outcomes from core.contacts.
 -- key: marketplace_id, period
 -- gate of: core.contacts
+-- total: contacts | sum(received)
+-- total: counted | sum(counted)
+-- chart: contacts received | select period, received from audit.contact_balance
 -- column: received | contacts in force, counted from raw rows
 -- column: void | contacts of that outcome
 -- column: platform_fulfilled | contacts of that outcome

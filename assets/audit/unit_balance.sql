@@ -2,6 +2,10 @@
 -- are counted from the raw rows in force, the outcomes from core.units.
 -- key: marketplace_id, period
 -- gate of: core.units
+-- total: units | sum(shipped)
+-- total: chargeable | sum(chargeable)
+-- total: trial | sum(trial)
+-- chart: units shipped | select period, shipped from audit.unit_balance
 -- column: shipped | units of the shipment lines in force, counted from raw rows
 -- column: void | units of that outcome
 -- column: platform_fulfilled | units of that outcome

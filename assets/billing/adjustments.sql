@@ -4,6 +4,7 @@
 -- key: posted_period, period, marketplace_id, seller_id, terms_id, kind, entry, credit_id
 -- kind: books
 -- period: posted_period
+-- total: amount | sum(amount)
 -- column: posted_period | the period in which it is booked
 -- column: period | the closed period that it corrects
 -- column: kind | trial or charge, as the line; or credit

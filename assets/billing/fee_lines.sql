@@ -2,6 +2,9 @@
 -- rating"). Each version judges the same month's performance with its own tiers, waivers and rewards. Fees are illustrative.
 -- key: period, marketplace_id, seller_id, terms_id, kind
 -- kind: books
+-- total: units | sum(units)
+-- chart: units | select period, units from billing.fee_lines
+-- total: amount | sum(amount)
 -- column: kind | trial: free, at zero; charge
 -- column: units | covered units shipped while the version was in force
 -- column: tier | from 1; null for trial

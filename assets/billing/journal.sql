@@ -3,6 +3,9 @@
 -- close; lines of zero make no entry.
 -- key: period, marketplace_id, entry_id, account
 -- kind: books
+-- total: entries | count(distinct entry_id)
+-- total: debit | sum(debit)
+-- total: credit | sum(credit)
 -- column: entry_id | derived from source_key; its two rows balance
 -- column: period | the period in which it is posted
 -- column: account | of core.accounts

@@ -1,5 +1,8 @@
 -- One row per seller, marketplace and period with covered units, counted contacts or returns (domain.md, "Performance").
 -- key: period, marketplace_id, seller_id
+-- total: units | sum(units)
+-- chart: units | select period, units from billing.performance
+-- total: contacts | sum(contacts)
 -- column: units | covered units shipped
 -- column: contacts | counted contacts
 -- column: cpu | contacts per unit, for reading; null without units. Rating compares the two counts

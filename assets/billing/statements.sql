@@ -2,6 +2,7 @@
 -- (domain.md, "Statements").
 -- key: period, marketplace_id, seller_id
 -- kind: books
+-- total: total | sum(total)
 -- column: statement_id | derived from seller, marketplace and period, so that a repeated run gives the same
 -- column: charges | sum of the period's fee lines
 -- column: adjustments | sum of the corrections of closed periods, and of the credits, that are booked in this one

@@ -1,5 +1,6 @@
 -- One row per contact of a period, with its one outcome (domain.md, "Contacts").
 -- key: period, marketplace_id, contact_id
+-- chart: contacts received | select period, received from audit.contact_balance
 -- column: marketplace_id | that of the item it is about, whatever the contact says; unknown without an item
 -- column: order_item_id | the item it is about: the one it names, else the order's first covered item, else its first
 -- column: contacted_at | when, UTC; decides the period

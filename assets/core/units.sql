@@ -1,5 +1,7 @@
 -- One row per shipment line of a period, with its one outcome (domain.md, "Units").
 -- key: period, marketplace_id, shipment_id, order_item_id
+-- total: units | sum(quantity)
+-- chart: units shipped | select period, shipped from audit.unit_balance
 -- column: marketplace_id | that of the item; unknown while the item is
 -- column: purchased_at | when the order was placed, UTC; decides coverage
 -- column: shipped_at | when it was shipped, UTC; decides the period, the trial and the terms
