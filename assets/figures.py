@@ -16,9 +16,11 @@ from typing import Any
 
 import duckdb
 
+from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import DATASETS
 from assets.tables import UNKNOWN, Table
-from assets.warehouse import exists
+
+Marketplaces = Mapping[str, Marketplace]
 
 MONTHS = 12
 LOADS = 12
@@ -44,12 +46,12 @@ class Figures:
     chart: str = ""
 
 
-def figures_of(con: duckdb.DuckDBPyConnection, table: Table, period: str) -> Figures:
+def figures_of(con: duckdb.DuckDBPyConnection, table: Table, period: str, listed: Marketplaces) -> Figures:
     """Of a table that was just made for what is in `scope`; the chart ends with that period."""
     if table.is_view:
         return Figures(rows=_rows_of_view(con, table))
     totals = dict(table.totals)
-    found = _by_marketplace(con, table.in_scope, totals)
+    found = _by_marketplace(con, table.in_scope, totals, listed)
     summed = {
         name: sum(row[2 + number] or 0 for row in found)
         for number, name in enumerate(totals)
@@ -62,12 +64,14 @@ def figures_of(con: duckdb.DuckDBPyConnection, table: Table, period: str) -> Fig
     return Figures(sum(row[1] for row in found), summed, _as_listed(found, totals), chart)
 
 
-def figures_of_whole(con: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str]) -> Figures:
+def figures_of_whole(
+    con: duckdb.DuckDBPyConnection, name: str, columns: Iterable[str], listed: Marketplaces
+) -> Figures:
     """Of a table that Python makes, all of it; `columns` are its own."""
     if "marketplace_id" not in columns:
         return Figures(con.execute(f"select count(*) from {name}").fetchall()[0][0])
     totals = {each: f"sum({each})" for each in ("units", "amount") if each in columns}
-    found = _by_marketplace(con, name, totals)
+    found = _by_marketplace(con, name, totals, listed)
     bars = [(str(row[0]), row[1]) for row in found]
     return Figures(sum(row[1] for row in found), {}, _as_listed(found, totals), chart_of("rows, by marketplace", bars))
 
@@ -141,19 +145,19 @@ class Amount:
         return f"{self.value:,.{self.minor_units}f} {self.currency}"
 
 
-def _by_marketplace(con: duckdb.DuckDBPyConnection, rows: str, totals: Mapping[str, str]) -> list[tuple[Any, ...]]:
+def _by_marketplace(
+    con: duckdb.DuckDBPyConnection, rows: str, totals: Mapping[str, str], listed: Marketplaces
+) -> list[tuple[Any, ...]]:
     """Each marketplace, by country, with its rows and the totals; `rows` is what follows FROM."""
     sums = "".join(f", {expression}" for expression in totals.values())
     found = con.execute(f"select marketplace_id, count(*){sums} from {rows} group by marketplace_id").fetchall()
-    known = {}
-    if exists(con, "core.marketplaces"):
-        places = con.execute("select marketplace_id, country, currency, minor_units from core.marketplaces").fetchall()
-        known = {name: (country, currency, minor_units) for name, country, currency, minor_units in places}
-    listed = []
-    for marketplace, count, *values in found:
-        country, *money = known.get(marketplace, (marketplace or UNKNOWN, "", 2))
-        listed.append((country, count, *(Amount(v, *money) if isinstance(v, Decimal) else v for v in values)))
-    return sorted(listed)
+    rows_shown = []
+    for name, count, *values in found:
+        place = listed.get(name)
+        money = (place.currency, place.minor_units) if place else ("", 2)
+        shown = (Amount(value, *money) if isinstance(value, Decimal) else value for value in values)
+        rows_shown.append((place.country if place else name or UNKNOWN, count, *shown))
+    return sorted(rows_shown, key=lambda row: row[:2])
 
 
 def _as_listed(found: Sequence[tuple[Any, ...]], totals: Iterable[str]) -> str:

@@ -170,8 +170,10 @@ def _spec(name: str, description: str, columns: Mapping[str, tuple[str, str]], *
     )
 
 
-def _whole(warehouse: Warehouse, name: str, columns: Iterable[str]) -> Mapping[str, Any]:
-    return shown_of(figures_of_whole(warehouse.con, name, columns))
+def _whole(
+    warehouse: Warehouse, name: str, columns: Iterable[str], listed: Mapping[str, marketplaces.Marketplace]
+) -> Mapping[str, Any]:
+    return shown_of(figures_of_whole(warehouse.con, name, columns, listed))
 
 
 @dg.multi_asset(specs=[_spec("core.marketplaces", marketplaces.DESCRIPTION, marketplaces.COLUMNS, "raw.order_items")])
@@ -179,22 +181,24 @@ def core_marketplaces(
     warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]
 ) -> dg.MaterializeResult:
     """Read marketplaces.csv."""
-    marketplaces.make_marketplaces(warehouse, marketplaces.read_marketplaces(settings.marketplaces))
-    return dg.MaterializeResult(metadata=_whole(warehouse, "core.marketplaces", marketplaces.COLUMNS))
+    listed = marketplaces.read_marketplaces(settings.marketplaces)
+    marketplaces.make_marketplaces(warehouse, listed)
+    return dg.MaterializeResult(metadata=_whole(warehouse, "core.marketplaces", marketplaces.COLUMNS, listed))
 
 
 @dg.multi_asset(specs=[_spec("core.calendar", calendar.DESCRIPTION, calendar.COLUMNS, "core.marketplaces")])
 def core_calendar(warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Work out the months of every marketplace's zone."""
-    calendar.make_calendar(warehouse, marketplaces.read_marketplaces(settings.marketplaces))
-    return dg.MaterializeResult(metadata=_whole(warehouse, "core.calendar", calendar.COLUMNS))
+    listed = marketplaces.read_marketplaces(settings.marketplaces)
+    calendar.make_calendar(warehouse, listed)
+    return dg.MaterializeResult(metadata=_whole(warehouse, "core.calendar", calendar.COLUMNS, listed))
 
 
 @dg.multi_asset(specs=[_spec("core.accounts", accounts.DESCRIPTION, accounts.COLUMNS)])
 def core_accounts(warehouse: dg.ResourceParam[Warehouse], settings: dg.ResourceParam[Settings]) -> dg.MaterializeResult:
     """Read accounts.toml."""
     accounts.make_accounts(warehouse, accounts.read_accounts(settings.accounts))
-    return dg.MaterializeResult(metadata=_whole(warehouse, "core.accounts", accounts.COLUMNS))
+    return dg.MaterializeResult(metadata=_whole(warehouse, "core.accounts", accounts.COLUMNS, {}))
 
 
 @dg.multi_asset(
@@ -220,7 +224,7 @@ def core_terms(
         yield dg.MaterializeResult(
             asset_key=name.split("."),
             metadata={
-                **_whole(warehouse, name, columns),
+                **_whole(warehouse, name, columns, listed),
                 "refused": "\n".join(map(str, refused)) or "none",
                 "left_out": ", ".join(warehouse.left_out or ()) or "none",
             },
@@ -271,5 +275,5 @@ def billing_rerated_lines(
     for name in RERATED:
         yield dg.MaterializeResult(
             asset_key=name.split("."),
-            metadata={**_whole(warehouse, name, books.TABLES[name][1]), "sellers rerated": rated},
+            metadata={**_whole(warehouse, name, books.TABLES[name][1], listed), "sellers rerated": rated},
         )

@@ -14,7 +14,7 @@ import dagster as dg
 from pydantic import Field
 
 from assets.checks import check_results, check_specs
-from assets.core.marketplaces import read_marketplaces
+from assets.core.marketplaces import Marketplace, read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.figures import Figures, figures_of
 from assets.settings import Settings
@@ -110,10 +110,11 @@ def _asset(step: Sequence[Table]) -> dg.AssetsDefinition:
             warehouse.marketplaces_at_fault |= error.marketplaces
             yield from check_results(step, error.failures)
             raise dg.Failure(str(error), allow_retries=False) from error
+        listed = read_marketplaces(settings.marketplaces)
         for table in step:
             warehouse.counts[table.full_name] = warehouse.counts.get(table.full_name, 0) + rows[table.full_name]
             yield dg.MaterializeResult(
-                asset_key=_key(table.full_name), metadata=_metadata(warehouse, table, context.partition_key)
+                asset_key=_key(table.full_name), metadata=_metadata(warehouse, table, context.partition_key, listed)
             )
         yield from check_results(step)
 
@@ -136,12 +137,11 @@ def _spec(table: Table) -> dg.AssetSpec:
     )
 
 
-def _metadata(warehouse: Warehouse, table: Table, period: str) -> dict[str, Any]:
-    columns = [
-        dg.TableColumn(name, kind, description=table.columns.get(name))
-        for name, kind, *_ in warehouse.con.execute(f"describe {table.full_name}").fetchall()
-    ]
-    shown = shown_of(figures_of(warehouse.con, table, period))
+def _metadata(warehouse: Warehouse, table: Table, period: str, listed: Mapping[str, Marketplace]) -> dict[str, Any]:
+    found = {name: kind for name, kind, *_ in warehouse.con.execute(f"describe {table.full_name}").fetchall()}
+    meanings = table.meanings(found)
+    columns = [dg.TableColumn(name, kind, description=meanings.get(name)) for name, kind in found.items()]
+    shown = shown_of(figures_of(warehouse.con, table, period, listed))
     return {**shown, "dagster/column_schema": dg.MetadataValue.table_schema(dg.TableSchema(columns))}
 
 
