@@ -57,10 +57,11 @@ def figures_of(con: duckdb.DuckDBPyConnection, table: Table, period: str, listed
         for number, name in enumerate(totals)
         if not any(isinstance(row[2 + number], Amount) for row in found)
     }
-    chart = ""
     if table.is_by_period:
         name, query = table.chart
         chart = chart_of(f"{name}, by month", _by_month(con, query, period), chosen=period)
+    else:
+        chart = _chart_by_marketplace(found)
     return Figures(sum(row[1] for row in found), summed, _as_listed(found, totals), chart)
 
 
@@ -72,8 +73,7 @@ def figures_of_whole(
         return Figures(con.execute(f"select count(*) from {name}").fetchall()[0][0])
     totals = {each: f"sum({each})" for each in ("units", "amount") if each in columns}
     found = _by_marketplace(con, name, totals, listed)
-    bars = [(str(row[0]), row[1]) for row in found]
-    return Figures(sum(row[1] for row in found), {}, _as_listed(found, totals), chart_of("rows, by marketplace", bars))
+    return Figures(sum(row[1] for row in found), {}, _as_listed(found, totals), _chart_by_marketplace(found))
 
 
 def figures_of_dataset(con: duckdb.DuckDBPyConnection, dataset: str) -> Figures:
@@ -103,7 +103,7 @@ def refused_of_dataset(con: duckdb.DuckDBPyConnection, dataset: str, load_id: in
 def as_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     """A table in Markdown, numbers to the right; values are cut and stand for themselves, whatever is in them."""
     lines = [tuple(row) for row in rows]
-    right = [all(isinstance(line[n], int | Decimal | None) for line in lines) for n in range(len(names))]
+    right = [all(isinstance(line[n], int | Decimal | Amount | None) for line in lines) for n in range(len(names))]
     marks = ("--:" if is_right else "---" for is_right in right)
     body = (" | ".join(_shown(value) for value in line) for line in lines)
     return "\n".join(f"| {line} |" for line in (" | ".join(map(_shown, names)), " | ".join(marks), *body))
@@ -162,6 +162,10 @@ def _by_marketplace(
 
 def _as_listed(found: Sequence[tuple[Any, ...]], totals: Iterable[str]) -> str:
     return as_table(("marketplace", "rows", *totals), found) if found else ""
+
+
+def _chart_by_marketplace(found: Sequence[tuple[Any, ...]]) -> str:
+    return chart_of("rows, by marketplace", [(row[0], row[1]) for row in found])
 
 
 def _by_month(con: duckdb.DuckDBPyConnection, query: str, period: str) -> list[tuple[str, int]]:

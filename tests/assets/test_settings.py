@@ -103,3 +103,37 @@ def test_a_file_of_mail_that_cannot_be_used_is_refused_by_name(tmp_path, text, m
         mail_said(tmp_path, text, mode, HOST="smtp.example.com", SENDER="billing@csba.example")
     assert complaint in str(refused.value)
     assert "secret" not in str(refused.value)
+
+
+def test_files_land_below_the_home_or_where_it_is_said(tmp_path):
+    assert settings({"CSBA_HOME": str(tmp_path)}).landing == tmp_path / "landing"
+    assert settings({"CSBA_HOME": str(tmp_path), "CSBA_LANDING": str(tmp_path / "in")}).landing == tmp_path / "in"
+
+
+@pytest.mark.parametrize(
+    "address",
+    ["", "https://hooks.example/T0K3N", "http://127.0.0.1:8000/x", "http://localhost/x", "http://[::1]:8000/x"],
+)
+def test_a_webhook_is_encrypted_or_on_this_machine(address):
+    assert settings({"CSBA_WEBHOOK": address}).webhook == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "http://hooks.example/T0K3N",
+        "http://127.0.0.1.hooks.example/T0K3N",
+        "http://127.0.0.1@hooks.example/T0K3N",
+        "https://user:T0K3N@hooks.example/",
+        "file:///etc/T0K3N",
+        "hooks.example/T0K3N",
+        "https:///T0K3N",
+        "https://hooks.example:99999/T0K3N",
+        "https://hooks.example/T0K3N with spaces",
+        "https://[hooks.example/T0K3N",
+    ],
+)
+def test_another_webhook_is_refused_without_being_repeated(address):
+    with pytest.raises(SettingsError, match="CSBA_WEBHOOK") as refused:
+        settings({"CSBA_WEBHOOK": address})
+    assert "T0K3N" not in str(refused.value)

@@ -21,6 +21,7 @@ from assets.settings import Settings, settings
 from assets.tables import steps, tables
 from assets.warehouse import Warehouse, open_warehouse
 from pipelines.definitions import build_definitions
+from pipelines.publishing import NOT_PUBLISHED
 from pipelines.running import dagster_home
 
 US = "ATVPDKIKX0DER"
@@ -114,6 +115,16 @@ def test_a_broken_table_stops_the_run_before_anything_follows_from_it(
     assert failed
     assert warehouse.marketplaces_at_fault == {US}
     assert any(US in failure for failure in warehouse.failures)
+    for check in failed:
+        shown = check.metadata
+        assert shown["failing rows"].value >= 1
+        assert f"| {US} | {shown['failing rows'].value:,} |" in str(shown["by marketplace"].value)
+        head, _, first, *_ = str(shown["some of them"].value).splitlines()
+        assert head.startswith("| marketplace | ")
+        assert first.startswith(f"| {US} | ")
+        assert "select" in str(shown["query"].value)
+        (gate,) = (table for step in steps() for table in step if table.full_name == ".".join(check.asset_key.path))
+        assert gate.full_name not in NOT_PUBLISHED
     made = {".".join(key.path) for event in result.get_asset_materialization_events() if (key := event.asset_key)}
     assert not made & {name, *kept_out}
     assert not places.statements.exists()
@@ -260,6 +271,42 @@ def test_a_run_that_selects_a_marketplace_fails_if_its_terms_are_refused(
     assert warehouse.failures == []
     result = run_month(places, warehouse, [US, DE])
     assert [event.step_key for event in result.all_events if event.is_step_failure] == ["core_terms"]
+
+
+def test_a_run_that_selects_a_marketplace_which_nobody_has_listed_fails(places: Settings, warehouse: Warehouse) -> None:
+    result = run_month(places, warehouse, ["ATVPDKIKXODER"])
+    errors = [event.step_failure_data.error for event in result.all_events if event.is_step_failure]
+    assert errors
+    assert all("ATVPDKIKXODER is not listed" in str(error and error.message) for error in errors)
+    assert not any(
+        event.asset_key == dg.AssetKey(["core", "units"]) for event in result.get_asset_materialization_events()
+    )
+
+
+def test_a_close_for_which_nobody_answers_is_refused(places: Settings, warehouse: Warehouse) -> None:
+    definitions = build_definitions(settings=places, warehouse=dg.ResourceDefinition.hardcoded_resource(warehouse))
+    config = {"ops": {"billing_closes": {"config": {"by": " "}}}, **QUIETLY}
+    job = definitions.resolve_job_def("close_month")
+    assert not job.execute_in_process(partition_key=MARCH, raise_on_error=False, run_config=config).success
+    assert warehouse.rows("from billing.closes") == []
+
+
+def test_every_asset_shows_its_rows_and_says_whose_it_is(places: Settings, warehouse: Warehouse) -> None:
+    result = run_month(places, warehouse)
+    graph = build_definitions().resolve_asset_graph()
+    for key in graph.get_all_asset_keys():
+        node = graph.get(key)
+        assert node.owners, key
+        assert node.tags["domain"], key
+    shown = {
+        ".".join(event.asset_key.path): event.materialization.metadata
+        for event in result.all_events
+        if event.is_step_materialization and event.asset_key
+    }
+    for name, metadata in shown.items():
+        assert name.startswith("reports.") or "dagster/row_count" in metadata, name
+    charted = {name for name, metadata in shown.items() if "data:image/svg+xml" in str(metadata.get("chart"))}
+    assert {"core.units", "core.enrolments", "billing.fee_lines", "billing.statements", "core.terms"} <= charted
 
 
 def test_a_run_from_the_page_that_fails_is_kept_as_failed(
