@@ -5,10 +5,11 @@ failed one shows are columns of its table, which readers have anyway (`pipelines
 """
 
 from collections.abc import Iterable, Sequence
+from typing import Any
 
 import dagster as dg
 
-from assets.figures import as_table
+from assets.figures import shown
 from assets.tables import Check, Failure, Table
 
 
@@ -34,24 +35,31 @@ def check_results(tables: Iterable[Table], failures: Sequence[Failure] = ()) -> 
                     check_name=_name(check),
                     asset_key=dg.AssetKey(table.full_name.split(".")),
                     passed=not broken,
-                    metadata=_shown(check, broken) if broken else {},
+                    description="\n".join(map(str, broken)) or None,
+                    metadata=_told(check, broken) if broken else {},
                 )
             )
     return results
 
 
-def _shown(check: Check, broken: Sequence[Failure]) -> dict[str, dg.MetadataValue]:
+def _told(check: Check, broken: Sequence[Failure]) -> dict[str, dg.MetadataValue]:
     """How many rows break a check, some of them, and the query that finds them."""
     examples = [{"marketplace": failure.marketplace_id, **row} for failure in broken for row in failure.examples]
     names = [name for name in examples[0] if any(row[name] is not None for row in examples)]
     return {
         "failing rows": dg.MetadataValue.int(sum(failure.rows for failure in broken)),
-        "by marketplace": dg.MetadataValue.md(
-            as_table(("marketplace", "failing rows"), [(failure.marketplace_id, failure.rows) for failure in broken])
+        "by marketplace": table_of(
+            ("marketplace", "failing rows"), [(failure.marketplace_id, failure.rows) for failure in broken]
         ),
-        "some of them": dg.MetadataValue.md(as_table(names, [[row[name] for name in names] for row in examples])),
+        "some of them": table_of(names, [[row[name] for name in names] for row in examples]),
         "query": dg.MetadataValue.md(f"```sql\n{check.query}\n```"),
     }
+
+
+def table_of(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> dg.MetadataValue:
+    """Rows as a table that the page of a check shows at once; Markdown it shows only to who asks for it."""
+    records = [dg.TableRecord({name: shown(value) for name, value in zip(names, row, strict=True)}) for row in rows]
+    return dg.MetadataValue.table(records, schema=dg.TableSchema([dg.TableColumn(name) for name in names]))
 
 
 def _name(check: Check) -> str:

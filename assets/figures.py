@@ -105,8 +105,8 @@ def as_table(names: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
     lines = [tuple(row) for row in rows]
     right = [all(isinstance(line[n], int | Decimal | Amount | None) for line in lines) for n in range(len(names))]
     marks = ("--:" if is_right else "---" for is_right in right)
-    body = (" | ".join(_shown(value) for value in line) for line in lines)
-    return "\n".join(f"| {line} |" for line in (" | ".join(map(_shown, names)), " | ".join(marks), *body))
+    body = (" | ".join(_escaped(shown(value)) for value in line) for line in lines)
+    return "\n".join(f"| {line} |" for line in (" | ".join(map(_escaped, names)), " | ".join(marks), *body))
 
 
 def chart_of(title: str, bars: Sequence[tuple[str, int]], *, chosen: str = "") -> str:
@@ -129,7 +129,7 @@ def chart_of(title: str, bars: Sequence[tuple[str, int]], *, chosen: str = "") -
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{WIDTH}" height="{HEIGHT}" viewBox="0 0 {WIDTH} {HEIGHT}">'
         f'<g font-family="sans-serif" font-size="9" text-anchor="middle" fill="{INK}">{"".join(parts)}</g></svg>'
     )
-    told = _shown(f"{title}: " + ", ".join(f"{label} {value:,}" for label, value in bars), longest=2_000)
+    told = _escaped(shown(f"{title}: " + ", ".join(f"{label} {value:,}" for label, value in bars), longest=2_000))
     return f"{title}\n\n![{told}](data:image/svg+xml;base64,{b64encode(drawn.encode()).decode()})"
 
 
@@ -202,11 +202,15 @@ def _fitting(label: str, room: float) -> str:
     return label if len(label) * 5 <= room else label[-max(int(room / 5), 2) :]
 
 
-def _shown(value: Any, longest: int = LONGEST_VALUE) -> str:
-    """A value as text that Markdown takes for nothing else."""
+def shown(value: Any, longest: int = LONGEST_VALUE) -> str:
+    """A value as text of one line, cut."""
     if value is None:
         return ""
     text = f"{value:,}" if isinstance(value, int) and not isinstance(value, bool) else str(value)
     text = "".join(" " if unicodedata.category(each)[0] in "CZ" else each for each in text)
-    text = text if len(text) <= longest else f"{text[: longest - 1]}…"
+    return text if len(text) <= longest else f"{text[: longest - 1]}…"
+
+
+def _escaped(text: str) -> str:
+    """Text that Markdown takes for nothing else."""
     return "".join(f"\\{each}" if each in _MARKS else each for each in text)

@@ -13,6 +13,7 @@ from pydantic import Field
 
 from assets.billing import books
 from assets.billing.rerating import rerate
+from assets.checks import table_of
 from assets.core import accounts, calendar, marketplaces, terms
 from assets.figures import as_table, figures_of_dataset, figures_of_whole, refused_of_dataset
 from assets.raw.contracts import DATASETS, Dataset
@@ -141,7 +142,7 @@ def _loaded(warehouse: Warehouse, name: str, files: Sequence[FileLoad], load_id:
     refused = refused_of_dataset(warehouse.con, name, load_id)
     if refused:
         metadata["refused"] = dg.MetadataValue.md(refused)
-    broken = {"some of them": dg.MetadataValue.md(as_table(("file", *words), unaccounted[:FILES_SHOWN]))}
+    broken = {"some of them": table_of(("file", *words), unaccounted[:FILES_SHOWN])}
     return dg.MaterializeResult(
         asset_key=["raw", name],
         metadata=metadata,
