@@ -138,6 +138,7 @@ def test_a_month_launched_from_the_page_shows_what_it_made(page: Page, tmp_path:
     page.screenshot(path=tmp_path / "units.png")
 
 
+@pytest.mark.prove
 def test_a_failed_check_shows_the_rows_that_fail(page: Page, terms: Path, tmp_path: Path) -> None:
     us = terms / "us.toml"
     us.write_text(FIRST_VERSIONS.sub("", us.read_text(encoding="utf-8")), encoding="utf-8")
