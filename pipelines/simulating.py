@@ -234,7 +234,8 @@ class _Making:
         if not by_name:
             raise error
         for name, failure in by_name.items():
-            example = ", ".join(f"{key} {failure.example[key]}" for key in TOLD if failure.example.get(key) is not None)
+            row = failure.examples[0]
+            example = ", ".join(f"{key} {row[key]}" for key in TOLD if row.get(key) is not None)
             reason = f"in {failure.check.table} “{failure.check.name}” does not hold, such as {example}"
             if terms is None:
                 reason += "; the terms in force are those of the last run: see to them, and csba run"

@@ -17,7 +17,6 @@ from house import DATA, FONTS, load_paths, opened
 from playwright.sync_api import Page, expect, sync_playwright
 
 from assets.settings import CHECKOUT
-from pipelines.running import dagster_home
 
 US = "ATVPDKIKX0DER"
 SECONDS_TO_START, SECONDS_TO_RUN = 240, 240
@@ -42,10 +41,7 @@ def address(tmp_path_factory: pytest.TempPathFactory, terms: Path) -> Generator[
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     places = {"CSBA_HOME": str(home), "CSBA_TERMS": str(terms), "CSBA_FONTS": str(FONTS), "CSBA_PDF": "none"}
-    before = os.environ.get("DAGSTER_HOME")
-    places["DAGSTER_HOME"] = str(dagster_home(home))
-    os.environ.pop("DAGSTER_HOME") if before is None else os.environ.update(DAGSTER_HOME=before)
-    command = [str(Path(sys.executable).with_name("dagster")), "dev", "-m", "pipelines.definitions"]
+    command = [sys.executable, "-m", "pipelines.serving", "dev"]
     with (home / "dagster.log").open("w") as log:
         server = subprocess.Popen(
             [*command, "-h", "127.0.0.1", "-p", str(port)],
