@@ -46,6 +46,9 @@ def test_figures_are_those_of_the_month_by_marketplace(tmp_path: Path) -> None:
         for name, figures in found.items():
             period = tables()[name].period_column
             only = f"where {period} = '2026-05'" if tables()[name].is_by_period else ""
+            if tables()[name].is_by_period and tables()[name].is_view:
+                assert figures.rows is None
+                continue
             assert warehouse.rows(f"select count(*) as rows from {name} {only}") == [{"rows": figures.rows}], name
         (balance,) = warehouse.rows("""
             select cast(sum(shipped) filter (period = '2026-05') as bigint) as may,
