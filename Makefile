@@ -35,7 +35,7 @@ dagster: $(READY)  ## Dagster's page, on CSBA_HOME
 
 sample: $(READY)  ## make data/sample anew
 	@rm -rf data/sample
-	@$(BIN)/csba generate --out data/sample
+	@$(BIN)/csba generate --out data/sample --service
 
 formats: $(READY)  ## make docs/formats.md anew, from the sources and the real files at hand
 	@$(BIN)/python tests/formats.py docs/formats.md

@@ -1,10 +1,10 @@
 """Which order items a scope can touch, so that the items of past years are not read for a month.
 
-The queries of a month look up the items of what was shipped, asked and returned in it. Nearly all of them were ordered
-in the month or shortly before: those are read by their time, which DuckDB finds without reading the others. The rest is
-found once a run, by what the month names and what was not among them. Where a month names few orders, as one that has
-just begun, they alone are read. A query that reads `reached.order_items` or `reached.coverage` sees core's rows of
-both; where most items are near anyway, it sees core's tables as they are.
+The queries of a month look up the items of what was shipped, asked, refunded and returned in it. Nearly all of them
+were ordered in the month or shortly before: those are read by their time, which DuckDB finds without reading the
+others. The rest is found once a run, by what the month names and what was not among them. Where a month names few
+orders, as one that has just begun, they alone are read. A query that reads `reached.order_items` or `reached.coverage`
+sees core's rows of both; where most items are near anyway, it sees core's tables as they are.
 
 Does not belong here: what is done with the items.
 """
@@ -32,10 +32,11 @@ def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
     near = _between("purchased_at", first - NEAR, last)
     ((items_near,),) = con.execute(f"select count(*) from raw.order_items where {near}").fetchall()
     ((items,),) = con.execute("select count(*) from raw.order_items").fetchall()
-    naming = {d.name: d.happened_at for d in DATASETS.values() if d.happened_at and d.name != "order_items"}
+    naming = [dataset for dataset in DATASETS.values() if dataset.happened_at and dataset.name != "order_items"]
     named = " union all ".join(
-        f"select order_id, order_item_id from in_force.{dataset} where {_between(time, first, last)}"
-        for dataset, time in naming.items()
+        f"select order_id, {'order_item_id' if 'order_item_id' in dataset.columns else 'null'} as order_item_id"
+        f" from in_force.{dataset.name} where {_between(str(dataset.happened_at), first, last)}"
+        for dataset in naming
     )
     ((rows_naming,),) = con.execute(f"select count(*) from ({named})").fetchall()
     if items_near > MANY * rows_naming:

@@ -24,7 +24,12 @@ SECONDS_BETWEEN_TRIES = 0.2
 SCHEMAS = ("raw", "in_force", "core", "billing", "audit")
 """`in_force` holds a view per dataset: the version of every key in force, as of the load that is being looked at."""
 
-HARDLY_REPEATED = frozenset(("order_id", "order_item_id", "shipment_id", "contact_id", "return_id", "tracking_id"))
+HARDLY_REPEATED = frozenset(
+    (
+        *("order_id", "order_item_id", "shipment_id", "contact_id", "return_id", "tracking_id"),
+        *("request_id", "refund_id", "defect_id"),
+    )
+)
 """Columns of text that are kept as they are: to look for what their values share costs more than it saves
 (docs/decisions/2026-11-26-ids-are-stored-as-they-are.md)."""
 

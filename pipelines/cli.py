@@ -573,7 +573,10 @@ def check() -> None:
     show_default=True,
     help="By country; may be repeated.",
 )
-def generate(out: Path, sellers: int, units: int, months: list[str], seed: int, countries: tuple[str, ...]) -> None:
+@click.option("--service", is_flag=True, help="With requests to sellers, refunds and defects.")
+def generate(
+    out: Path, sellers: int, units: int, months: list[str], seed: int, countries: tuple[str, ...], *, service: bool
+) -> None:
     """Write a synthetic world of files, at any size."""
     from assets.core.marketplaces import read_marketplaces
     from pipelines.bars import working_bar
@@ -586,11 +589,13 @@ def generate(out: Path, sellers: int, units: int, months: list[str], seed: int, 
     if unknown:
         raise click.UsageError(f"no marketplace of {unknown[0]!r} is listed; there are {', '.join(by_country)}")
     markets = [
-        Market(m.marketplace_id, m.country, m.language, m.time_zone) for m in map(by_country.__getitem__, countries)
+        Market(m.marketplace_id, m.country, m.language, m.time_zone, m.currency, m.minor_units)
+        for m in map(by_country.__getitem__, countries)
     ]
+    size = {"markets": markets, "sellers": sellers, "units": units, "months": months, "seed": seed}
     with working_bar(console, "generating") as show:
         try:
-            paths = write(out, markets=markets, sellers=sellers, units=units, months=months, seed=seed, progress=show)
+            paths = write(out, **size, has_service=service, progress=show)
         except ValueError as error:
             raise click.UsageError(str(error)) from error
     console.print(f"{len(paths)} files in {out} in {time.monotonic() - started:.1f} s")

@@ -12,7 +12,7 @@ Does not belong here: files that are wrong on purpose (tests make their own), an
 
 import re
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import astuple, dataclass
 from datetime import datetime
 from itertools import pairwise
@@ -46,7 +46,10 @@ PARCEL_RATES = {"shipped early": 0.003, "void parcel": 0.01, "untracked": 0.005,
 CONTACT_RATES = {"second contact": 0.28, "void contact": 0.03, "corrected contact": 0.03}
 ROW_RATES = {"late": 0.01, "repeated": 0.008, "noted wrongly": 0.01, "zulu": 0.1}
 """Late: delivered a month later. Noted wrongly: with another seller than the item's. Zulu: its times are in UTC."""
-RATES = ORDER_RATES | ITEM_RATES | PARCEL_RATES | CONTACT_RATES | ROW_RATES
+SERVICE_RATES = {"asked": 0.04, "refunded": 0.05, "defective": 0.02, "unheard of": 0.01, "wrong seller": 0.01}
+"""Asked: its seller, by the service. Defective: with a claim, feedback or chargeback. Unheard of: a defect's order.
+Wrong seller: a request to one who has no item of the order."""
+RATES = ORDER_RATES | ITEM_RATES | PARCEL_RATES | CONTACT_RATES | ROW_RATES | SERVICE_RATES
 
 STORIES = """
     ('steady', 0.56, ['activate long_ago automatic true']),
@@ -72,12 +75,14 @@ NAMES = """
 
 @dataclass(frozen=True)
 class Market:
-    """A marketplace to generate for: its id, country (ISO 3166-1), language (BCP 47) and IANA time zone."""
+    """A marketplace to generate for: its id, country (ISO 3166-1), language (BCP 47), IANA time zone and currency."""
 
     marketplace_id: str
     country: str
     language: str
     time_zone: str
+    currency: str
+    minor_units: int
 
 
 Progress = Callable[[str, int, int], None]
@@ -92,23 +97,27 @@ def generate(
     units: int,
     months: Sequence[str],
     seed: int,
+    has_service: bool = False,
     progress: Progress = lambda *_: None,
 ) -> list[Path]:
     """Write a world into the folder `out`; returns its files in the order in which to load them.
 
+    With `has_service` there are requests to sellers, refunds and defects too; all else is the same to the byte.
     `units` are the units shipped in all `months` together, within a few per cent. `months` are billing periods that
     follow each other, such as `2026-06`. The first market is home to three fifths of the sellers. The same arguments
     give the same bytes. Raises `ValueError` for arguments that give no world, and for a folder that is not empty.
     """
     _refuse_unusable(out, markets, sellers, units, months)
     out.mkdir(parents=True, exist_ok=True)
-    names = ["sellers", "enrolment_events", *(f"{dataset}_{month}" for month in months for dataset in MONTHLY)]
+    monthly = MONTHLY | SERVICE if has_service else MONTHLY
+    names = ["sellers", "enrolment_events", *(f"{dataset}_{month}" for month in months for dataset in monthly)]
     files = [out / f"{name}.csv" for name in names]
     with tempfile.TemporaryDirectory(dir=out, prefix=".scratch-") as scratch:
         con = duckdb.connect(str(Path(scratch) / "world.duckdb"))
         try:
             _prepare(con, markets, sellers, months, seed)
-            for done, (file, select) in enumerate(zip(files, _selects(con, units, months), strict=True), start=1):
+            selects = _selects(con, units, months, monthly)
+            for done, (file, select) in enumerate(zip(files, selects, strict=True), start=1):
                 target = str(file).replace("'", "''")
                 con.execute(f"copy ({select}) to '{target}' (format csv, header true)")
                 progress(file.name, done, len(files))
@@ -167,16 +176,21 @@ def _prepare(
     _set(con, first_month=_number(months[0]), starts_at=starts_at, seconds=(ends_at - starts_at).total_seconds())
     _set(con, sellers=sellers, markets=len(markets), large_sellers=LARGE_SELLERS, seller_skew=SELLER_SKEW)
     _set(con, quantity_skew=QUANTITY_SKEW, most_quantity=MOST_QUANTITY)
-    con.execute("create table markets (market integer, marketplace_id text, country text, language text, zone text)")
+    con.execute(
+        "create table markets (market integer, marketplace_id text, country text, language text, zone text,"
+        " currency text, minor_units integer)"
+    )
     rows = [[place, *astuple(market)] for place, market in enumerate(markets)]
-    con.executemany("insert into markets values (?, ?, ?, ?, ?)", rows)
+    con.executemany("insert into markets values (?, ?, ?, ?, ?, ?, ?)", rows)
     con.execute(f"create table names as from (values {NAMES}) as t(country, language, joiner, heads, tails)")
     stories = f"(values {STORIES}) as t(story, share, events)"
     con.execute(f"create table stories as select *, sum(share) over (order by story) as high from {stories}")
     con.execute(SELLERS)
 
 
-def _selects(con: duckdb.DuckDBPyConnection, units: int, months: Sequence[str]) -> Iterator[str]:
+def _selects(
+    con: duckdb.DuckDBPyConnection, units: int, months: Sequence[str], monthly: Mapping[str, str]
+) -> Iterator[str]:
     """The SELECT of each file, in order; what a file does not hold yet waits in the table of its dataset."""
     yield SELLER_VERSIONS
     yield ENROLMENT_EVENTS
@@ -185,7 +199,7 @@ def _selects(con: duckdb.DuckDBPyConnection, units: int, months: Sequence[str]) 
         _set(con, month_starts_at=_first_day(month), month_ends_at=_first_day(month + 1), placed=placed, orders=orders)
         con.execute(ITEMS)
         placed += orders
-        for dataset, select in MONTHLY.items():
+        for dataset, select in monthly.items():
             con.execute(f"create table if not exists {dataset} as from ({select}) limit 0")
             con.execute(f"insert into {dataset} from ({select})")
             file = f"select * exclude (delivered_in, sort_at, sort_key, delivery) from {dataset}"
@@ -448,3 +462,59 @@ from (
 
 MONTHLY = {"order_items": ORDER_ITEMS, "shipments": SHIPMENTS, "contacts": CONTACTS, "returns": RETURNS}
 """Dataset → the deliveries that come of a month's items."""
+
+# One row per delivery of a request to a seller, in the days after shipping. A fifth of the sellers is slow to reply.
+SELLER_REQUESTS = """
+select 'Q' || id_within(order_number, item) as request_id, seller_id, id_of(order_number) as order_id,
+    written(sort_at, zone, item_key) as requested_at, written(case
+        when reply < punctual then after(sort_at, 3600 * blend(0.2, 23.8, draw('reply within', item_key)))
+        when reply < punctual + (1 - punctual) * 0.7 then after(sort_at, 3600 * blend(24.2, 90, draw('late', item_key)))
+    end, zone, item_key) as replied_at,
+    delivery_month(delivery, sort_at, zone, item_key) as delivered_in, sort_at, item_key as sort_key, delivery
+from (
+    select * exclude (number), if(happens('wrong seller', item_key), neighbour, number) as number,
+        after(shipped_at, 86400 * blend(0.5, 12, draw('request', item_key))) as sort_at,
+        unnest(deliveries(item_key, false)) as delivery,
+        draw('reply', item_key) as reply, if(spread('slow', items.number, 41) < 0.2, 0.7, 0.96) as punctual
+    from items where parcel in (0, 3) and month_of(shipped_at, zone) >= getvariable('first_month')
+        and happens('asked', item_key)
+) join sellers using (number)
+"""
+
+# One row per delivery of a refund, in the weeks after shipping. Some sellers contest those that the service gave.
+REFUNDS = """
+select 'F' || id_within(order_number, item) as refund_id, id_of(order_number) as order_id,
+    id_within(order_number, item) as order_item_id, price as amount, currency,
+    written(sort_at, zone, item_key) as refunded_at, issued_by, safe_t_status,
+    if(safe_t_status = 'none', '0', price) as safe_t_amount,
+    delivery_month(delivery, sort_at, zone, item_key) as delivered_in, sort_at, item_key as sort_key, delivery
+from (
+    select items.*, currency, after(shipped_at, 86400 * blend(2, 35, draw('refund', item_key))) as sort_at,
+        floor(blend(800, 9000, draw('price', number * 64 + product)))::bigint * quantity as cents,
+        if(minor_units = 0, cents::varchar, printf('%d.%02d', cents // 100, cents % 100)) as price,
+        if(draw('issuer', item_key) < 0.6, 'service', 'seller') as issued_by,
+        if(issued_by = 'service', pick(['none', 'none', 'none', 'none', 'filed', 'granted', 'granted', 'denied'],
+            draw('claim', item_key)), 'none') as safe_t_status,
+        unnest(deliveries(item_key, false)) as delivery
+    from items join markets using (market)
+    where month_of(shipped_at, items.zone) >= getvariable('first_month') and happens('refunded', item_key)
+)
+"""
+
+# One row per delivery of a defect, in the weeks after shipping; one in a hundred names an order that nobody knows.
+DEFECTS = """
+select 'D' || id_within(order_number, item) as defect_id,
+    id_of(order_number + if(happens('unheard of', item_key), 50000000000000, 0)) as order_id,
+    pick(['a_to_z_claim', 'a_to_z_claim', 'negative_feedback', 'negative_feedback', 'negative_feedback', 'chargeback'],
+        draw('defect', item_key)) as type,
+    written(sort_at, zone, item_key) as occurred_at,
+    delivery_month(delivery, sort_at, zone, item_key) as delivered_in, sort_at, item_key as sort_key, delivery
+from (
+    select *, after(shipped_at, 86400 * blend(2, 40, draw('trouble', item_key))) as sort_at,
+        unnest(deliveries(item_key, false)) as delivery
+    from items where month_of(shipped_at, zone) >= getvariable('first_month') and happens('defective', item_key)
+)
+"""
+
+SERVICE = {"seller_requests": SELLER_REQUESTS, "refunds": REFUNDS, "defects": DEFECTS}
+"""The same, of what is written only when asked for."""

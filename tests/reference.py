@@ -16,9 +16,15 @@ from zoneinfo import ZoneInfo
 
 UNKNOWN = "unknown"
 MICROSECOND = timedelta(microseconds=1)
+A_DAY, TWO_DAYS = timedelta(hours=24), timedelta(hours=48)
 COVERED = ("trial", "chargeable")
 ITEM_OUTCOMES = ("platform_fulfilled", "prime", "never_enrolled", "before_enrolment", "opted_out")
 UNIT_OUTCOMES = ("void", *ITEM_OUTCOMES, *COVERED, "unmatched")
+PLATFORM = ("platform_fulfilled", "prime")
+REQUEST_OUTCOMES = ("answered", "late", "unanswered", "not_due", "unmatched")
+REFUND_OUTCOMES = (*ITEM_OUTCOMES, "counted", "unmatched")
+DEFECT_OUTCOMES = (*PLATFORM, "counted", "unmatched")
+DEFECT_TYPES = {"a_to_z_claims": "a_to_z_claim", "negative_feedback": "negative_feedback", "chargebacks": "chargeback"}
 CONTACT_OUTCOMES = ("void", "unmatched", *ITEM_OUTCOMES, "excluded_reason", "before_order", "counted")
 EXCLUDED_REASONS = ("invoice", "customisation", "pre_order")
 
@@ -38,9 +44,16 @@ DATASETS = {
         "order_id order_item_id seller_id marketplace_id channel reason contacted_at resolved_at is_void updated_at",
     ),
     "returns": ("return_id", "order_id order_item_id requested_at label"),
+    "seller_requests": ("request_id", "seller_id order_id requested_at replied_at"),
+    "refunds": (
+        "refund_id",
+        "order_id order_item_id amount currency refunded_at issued_by safe_t_status safe_t_amount",
+    ),
+    "defects": ("defect_id", "order_id type occurred_at"),
 }
 """Dataset → the columns of its key, and the others (domain.md, "Input datasets")."""
 
+AMOUNTS = ("amount", "safe_t_amount")
 FLAGS = ("terms_accepted", "is_prime", "is_tracking_valid", "is_void", "is_cancelled")
 
 
@@ -114,6 +127,17 @@ class Books:
     """Marketplace and period → units by outcome."""
     contact_balance: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     """Marketplace and period → contacts by outcome."""
+    requests: list[dict] = field(default_factory=list)
+    refunds: list[dict] = field(default_factory=list)
+    defects: list[dict] = field(default_factory=list)
+    defect_rates: list[dict] = field(default_factory=list)
+    """The rows of billing.defects."""
+    refund_sums: list[dict] = field(default_factory=list)
+    """The rows of billing.refunds."""
+    service: list[dict] = field(default_factory=list)
+    request_balance: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    refund_balance: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
+    defect_balance: dict[tuple[str, str], dict[str, int]] = field(default_factory=dict)
     shipped_though_cancelled: list[dict] = field(default_factory=list)
     """Those of `units` whose item was cancelled."""
 
@@ -212,6 +236,8 @@ def _value(column: str, text: str | None):
         return datetime.fromisoformat(text).astimezone(UTC).replace(tzinfo=None)
     if column in FLAGS:
         return {"true": True, "false": False}[text]
+    if column in AMOUNTS:
+        return Decimal(text)
     return int(text) if column == "quantity" else text
 
 
@@ -233,6 +259,9 @@ class _Biller:
         self.tracked = {key_of("shipments", row) for row in self.shipments if row["is_tracking_valid"]}
         self.contacts = in_force(rows, "contacts")
         self.returns = in_force(rows, "returns")
+        self.requests, self.refunds, self.defects = (
+            in_force(rows, dataset) for dataset in ("seller_requests", "refunds", "defects")
+        )
         self.intervals = defaultdict(list)
         self.books = Books()
 
@@ -243,10 +272,19 @@ class _Biller:
         self.books.shipped_though_cancelled = [row for row in self.books.units if self.is_though_cancelled(row)]
         contacts = [self.contact(contact) for contact in self.contacts]
         self.books.contacts = [row for row in contacts if row["period"] in self.periods]
+        for made, rows in (
+            (self.books.requests, map(self.request, self.requests)),
+            (self.books.refunds, map(self.refund, self.refunds)),
+            (self.books.defects, map(self.defect, self.defects)),
+        ):
+            made += [row for row in rows if row["period"] in self.periods]
         self.balance()
         for period in self.periods:
             for marketplace in self.marketplaces.values():
                 self.rate(marketplace, period)
+                self.count_defects(marketplace, period)
+        self.sum_refunds()
+        self.serve()
         return self.books
 
     def terms_at(self, marketplace_id: str, instant: datetime) -> Version:
@@ -384,11 +422,154 @@ class _Biller:
             return "excluded_reason"
         return "before_order" if contact["contacted_at"] < item["purchased_at"] else "counted"
 
+    # "Requests, refunds and defects"
+
+    def items_of(self, order_id: str) -> list[dict]:
+        items = (item for item in self.items.values() if item["order_id"] == order_id)
+        return sorted(items, key=lambda item: item["order_item_id"])
+
+    def placed(self, item: dict | None, at: datetime, row: dict, columns: str) -> dict:
+        """The period, marketplace and seller of what happened to an item, and columns as the row has them."""
+        marketplace = self.marketplaces[item["marketplace_id"]] if item else IN_UTC
+        return {
+            "period": marketplace.period(at),
+            "marketplace_id": marketplace.marketplace_id,
+            "seller_id": item["seller_id"] if item else None,
+            "order_item_id": item["order_item_id"] if item else None,
+        } | {column: row[column] for column in columns.split()}
+
+    def request(self, request: dict) -> dict:
+        items = self.items_of(request["order_id"])
+        # the sort keeps the order of text within what is alike
+        items.sort(key=lambda item: (item["seller_id"] != request["seller_id"], self.why_not_covered(item) is not None))
+        item, due_at = next(iter(items), None), request["requested_at"] + A_DAY
+        made = self.placed(item, request["requested_at"], request, "request_id order_id requested_at replied_at")
+        made["due_at"] = due_at
+        replied_at = request["replied_at"]
+        if item is None:
+            outcome = "unmatched"
+        elif self.marketplaces[item["marketplace_id"]].period(due_at - MICROSECOND) > made["period"]:
+            outcome = "not_due"
+        elif replied_at is None:
+            outcome = "unanswered"
+        else:
+            outcome = "answered" if replied_at - request["requested_at"] <= A_DAY else "late"
+        return made | {"outcome": outcome}
+
+    def refund(self, refund: dict) -> dict:
+        item = self.items.get((refund["order_id"], refund["order_item_id"]))
+        columns = "refund_id order_id order_item_id refunded_at issued_by amount safe_t_status safe_t_amount currency"
+        made = self.placed(item, refund["refunded_at"], refund, columns)
+        return made | {"outcome": "unmatched" if item is None else self.why_not_covered(item) or "counted"}
+
+    def defect(self, defect: dict) -> dict:
+        reasons = {item["order_item_id"]: self.why_not_covered(item) for item in self.items_of(defect["order_id"])}
+        items = sorted(
+            self.items_of(defect["order_id"]),
+            key=lambda item: (
+                reasons[item["order_item_id"]] in PLATFORM,
+                reasons[item["order_item_id"]] is not None,
+            ),
+        )
+        item = next(iter(items), None)
+        made = self.placed(item, defect["occurred_at"], defect, "defect_id order_id type occurred_at")
+        if item is None:
+            return made | {"outcome": "unmatched"}
+        reason = reasons[item["order_item_id"]]
+        return made | {"outcome": reason if reason in PLATFORM else "counted"}
+
+    def count_defects(self, marketplace: Marketplace, period: str) -> None:
+        """Orders and defects of each seller, where any defect of the marketplace is known in the period."""
+        here = {"period": period, "marketplace_id": marketplace.marketplace_id}
+        known = [row for row in self.books.defects if here.items() <= row.items()]
+        if not known:
+            return
+        counted = self.by_seller(row for row in known if row["outcome"] == "counted")
+        orders = defaultdict(set)
+        for item in self.items.values():
+            is_own = item["fulfillment"] == "MFN" and not item["is_prime"]
+            is_here = item["marketplace_id"] == marketplace.marketplace_id
+            if is_own and is_here and marketplace.period(item["purchased_at"]) == period:
+                orders[item["seller_id"]].add(item["order_id"])
+        for seller in {*counted, *orders}:
+            types = Counter(row["type"] for row in counted[seller])
+            self.books.defect_rates.append(
+                here
+                | {
+                    "seller_id": seller,
+                    "orders": len(orders[seller]),
+                    "orders_with_defect": len({row["order_id"] for row in counted[seller]}),
+                }
+                | {column: types[name] for column, name in DEFECT_TYPES.items()}
+            )
+
+    def sum_refunds(self) -> None:
+        groups = defaultdict(list)
+        for row in self.books.refunds:
+            if row["outcome"] == "counted":
+                names = ("period", "marketplace_id", "seller_id", "issued_by", "currency")
+                groups[tuple((name, row[name]) for name in names)].append(row)
+        for key, rows in groups.items():
+            sums = {"refunds": len(rows), "amount": sum(row["amount"] for row in rows)}
+            for status in ("filed", "granted", "denied"):
+                claims = [row["safe_t_amount"] for row in rows if row["safe_t_status"] == status]
+                sums |= {f"safe_t_{status}": len(claims), f"safe_t_{status}_amount": sum(claims, Decimal(0))}
+            self.books.refund_sums.append(dict(key) | sums)
+
+    def serve(self) -> None:
+        """How each seller and the service served the customers of a month."""
+        groups = defaultdict(lambda: ([], []))
+        rates = {}
+        for number, rows in enumerate((self.books.contacts, self.books.requests)):
+            for row in rows:
+                if row["outcome"] == "counted" or (number and row["outcome"] != "unmatched"):
+                    groups[row["period"], row["marketplace_id"], row["seller_id"]][number].append(row)
+        for row in self.books.defect_rates:
+            key = row["period"], row["marketplace_id"], row["seller_id"]
+            rates[key] = row
+            groups[key] = groups[key]
+        figures = ("orders", "orders_with_defect", *DEFECT_TYPES)
+        for key, (contacts, requests) in groups.items():
+            period, marketplace_id, seller = key
+            outcomes = Counter(row["outcome"] for row in requests)
+            counts = {
+                "requests": len(requests),
+                "requests_due": len(requests) - outcomes["not_due"],
+                **{f"requests_{name}": outcomes[name] for name in ("answered", "late", "unanswered")},
+            }
+            if not requests:
+                counts = dict.fromkeys(counts)
+            before = self.month_before_enrolment(marketplace_id, seller)
+            rate, rate_before = rates.get(key), rates.get((before, marketplace_id, seller))
+            if before is None or before >= period:
+                rate_before = None
+            resolved = [row for row in contacts if row["resolved_at"] is not None]
+            self.books.service.append(
+                {"period": period, "marketplace_id": marketplace_id, "seller_id": seller, "contacts": len(contacts)}
+                | {
+                    "contacts_resolved": sum(row["resolved_at"] - row["contacted_at"] <= TWO_DAYS for row in resolved),
+                    "period_before_enrolment": before if rate_before else None,
+                }
+                | counts
+                | {name: rate[name] if rate else None for name in figures}
+                | {f"{name}_before": rate_before[name] if rate_before else None for name in figures}
+            )
+
+    def month_before_enrolment(self, marketplace_id: str, seller_id: str) -> str | None:
+        stay = self.intervals[seller_id, marketplace_id]
+        if not stay:
+            return None
+        first = self.marketplaces[marketplace_id].local_date(stay[0]["started_at"]).replace(day=1)
+        return f"{first - timedelta(days=1):%Y-%m}"
+
     def balance(self) -> None:
-        """Every unit and every contact under one outcome of one marketplace and period."""
+        """Everything that happened under one outcome of one marketplace and period."""
         for rows, balance, outcomes in (
             (self.books.units, self.books.unit_balance, UNIT_OUTCOMES),
             (self.books.contacts, self.books.contact_balance, CONTACT_OUTCOMES),
+            (self.books.requests, self.books.request_balance, REQUEST_OUTCOMES),
+            (self.books.refunds, self.books.refund_balance, REFUND_OUTCOMES),
+            (self.books.defects, self.books.defect_balance, DEFECT_OUTCOMES),
         ):
             for row in rows:
                 counts = balance.setdefault((row["marketplace_id"], row["period"]), dict.fromkeys(outcomes, 0))

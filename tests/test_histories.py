@@ -20,7 +20,7 @@ import pytest
 from house import PRESS_WITHOUT_PDF, bill, close_period, load_paths, opened
 from reference import bill as bill_by_hand
 from reference import read_terms
-from test_reference import COLUMNS, in_order
+from test_reference import COLUMNS, by_hand_in, in_order
 from traced import assert_every_line_is_traced
 from worlds import later, world
 
@@ -35,7 +35,9 @@ AFTER_ALL = datetime(2099, 1, 1)
 
 KNOWN_NOW = (
     *("core.units", "core.contacts", "core.returns", "billing.performance"),
+    *("core.requests", "core.refunds", "core.defects", "billing.defects", "billing.refunds", "billing.service"),
     *("audit.unit_balance", "audit.contact_balance", "audit.exceptions"),
+    *("audit.request_balance", "audit.refund_balance", "audit.defect_balance"),
 )
 
 FROZEN = {
@@ -208,13 +210,16 @@ class History:
         assert {(r["marketplace_id"], r["seller_id"]): r["total"] for r in owed if r["total"]} == {
             key: total for key, total in due.items() if total
         }
-        for table in ("core.enrolments", "core.units", "core.contacts", "billing.performance"):
+        for table in (
+            *("core.enrolments", "core.units", "core.contacts", "billing.performance"),
+            *("core.requests", "core.refunds", "core.defects", "billing.defects", "billing.refunds", "billing.service"),
+        ):
             names = COLUMNS[table].split()
             known = f"select {', '.join(names)} from {table} where marketplace_id <> 'unknown'"
-            by_hand = [line for line in getattr(books, table.split(".")[1]) if line["marketplace_id"] != "unknown"]
+            by_hand = [line for line in by_hand_in(books, table) if line["marketplace_id"] != "unknown"]
             found = in_order(warehouse.con.execute(known).fetchall())
             assert found == in_order(tuple(line[name] for name in names) for line in by_hand), table
-        for table in ("audit.unit_balance", "audit.contact_balance"):
+        for table in (name for name in KNOWN_NOW if name.endswith("_balance")):
             assert warehouse.rows(f"from {table} where difference <> 0") == []
 
     def assert_a_full_run_would_show_the_same(self, warehouse: Warehouse) -> None:

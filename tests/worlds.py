@@ -21,7 +21,16 @@ from zoneinfo import ZoneInfo
 
 import pyarrow as pa
 import pyarrow.parquet as pq
-from reference import DATASETS, EXCLUDED_REASONS, FLAGS, Marketplace, Version, read_terms, version_in_force
+from reference import (
+    DATASETS,
+    DEFECT_TYPES,
+    EXCLUDED_REASONS,
+    FLAGS,
+    Marketplace,
+    Version,
+    read_terms,
+    version_in_force,
+)
 
 Row = dict[str, str | None]
 
@@ -378,6 +387,7 @@ class _Draft:
         self.rows: dict[str, list[Row]] = {dataset: [] for dataset in DATASETS}
         self.keys: set[tuple] = set()
         self.ids = 0
+        self.items: list[_Item] = []
         self.parcel_ids: dict[str, str] = {}
         """Order → its first parcel, in which further items of it may lie."""
 
@@ -392,6 +402,7 @@ class _Draft:
             self.mixed_order(others)
         self.bystander()
         self.strays()
+        self.aftermath()
         if not is_order_free(self.seed):
             self.ties()
         rows = {dataset: rows for dataset, rows in self.rows.items() if rows}
@@ -504,6 +515,7 @@ class _Draft:
             at,
             values.pop("quantity", rng.randint(1, 5)),
         )
+        self.items.append(item)
         older = values.pop(
             "older",
             self.older(
@@ -833,6 +845,63 @@ class _Draft:
                 at = self.some_instant(marketplace)
                 self.returned(self.item(seller_id, marketplace, at, fulfillment="AFN", older=()), at, "other")
 
+    # what the service asked of sellers, gave back for them and heard of them
+
+    def aftermath(self) -> None:
+        """Requests, refunds and defects of any items, most in a month's first and last day; each dataset may be absent.
+
+        Drawn apart, so that they change nothing else of a world.
+        """
+        usual, self.rng = self.rng, Random(f"aftermath {self.seed}")
+        lost = replace(self.items[0], order_id="L-ost")
+        for what in (self.request, self.refund, self.defect):
+            if self.rng.random() < 0.85:
+                for item in self.rng.choices(self.items, k=self.rng.randint(6, 24)) + self.rng.choices([lost], k=2):
+                    what(item, self.some_end(item.marketplace))
+        self.rng = usual
+
+    def some_end(self, marketplace: Marketplace) -> datetime:
+        """An instant, often one at which a month ends, or will have ended in 24 hours."""
+        at = self.some_instant(marketplace)
+        if self.rng.random() < 0.4:
+            ends = [month_start(marketplace, later(period, 1)) for period in self.periods]
+            at = self.near(ends) - self.rng.choice((0, 1)) * DAY
+        return at
+
+    def request(self, item: _Item, at: datetime) -> None:
+        rng = self.rng
+        others = [other.seller_id for other in self.items if other.order_id == item.order_id]
+        reply = rng.choice((None, -HALF_AN_HOUR, HALF_AN_HOUR, DAY - MICROSECOND, DAY, DAY + MICROSECOND, 3 * DAY))
+        self.put(
+            "seller_requests",
+            request_id=self.new_id("Q"),
+            seller_id=rng.choice((item.seller_id, *others, "S-noted")),
+            order_id=item.order_id,
+            requested_at=at,
+            replied_at=None if reply is None else at + reply,
+        )
+
+    def refund(self, item: _Item, at: datetime) -> None:
+        rng = self.rng
+        status = rng.choice(("none", "none", "filed", "granted", "denied"))
+        self.put(
+            "refunds",
+            refund_id=self.new_id("F"),
+            order_id=item.order_id,
+            order_item_id=rng.choice((*[item.order_item_id] * 9, "none of these")),
+            amount=rng.choice(("0", "12.5", "12.50", "0.0001", "1999", "1000000000")),
+            currency=rng.choice((item.marketplace.currency, item.marketplace.currency, "XAU")),
+            refunded_at=at,
+            issued_by=rng.choice(("service", "seller")),
+            safe_t_status=status,
+            safe_t_amount="0" if status == "none" else rng.choice(("12.5", "0.5", "7")),
+        )
+
+    def defect(self, item: _Item, at: datetime) -> None:
+        for _ in range(self.rng.choice((1, 1, 2))):
+            kind = self.rng.choice(tuple(DEFECT_TYPES.values()))
+            self.put("defects", defect_id=self.new_id("D"), order_id=item.order_id, type=kind, occurred_at=at)
+
     def ties(self) -> None:
         """Other contents of rows, with nothing but the order of loading to say which holds."""
         changes: dict[str, Callable[[Row], Row]] = {
@@ -844,6 +913,9 @@ class _Draft:
             "shipments": lambda row: self.rng.choice(({"is_void": "true"}, {"quantity": "7"})),
             "contacts": lambda row: self.rng.choice(({"reason": "invoice"}, {"is_void": "true"})),
             "returns": lambda row: {"label": "other" if row["label"] == "prepaid" else "prepaid"},
+            "seller_requests": lambda row: {"replied_at": None if row["replied_at"] else row["requested_at"]},
+            "refunds": lambda row: {"amount": "3"},
+            "defects": lambda row: {"type": "chargeback" if row["type"] != "chargeback" else "negative_feedback"},
         }
         for dataset, change in changes.items():
             rows = self.rows[dataset]

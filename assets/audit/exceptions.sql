@@ -4,7 +4,8 @@
 -- column: period | the period in which it happened
 -- column: kind | activation_repeated, deactivation_outside, activation_refused, activation_late,
 --     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, shipped_though_cancelled,
---     order_items_disagree, contact_disagrees, no_returns_loaded, enrolment_backdated
+--     order_items_disagree, contact_disagrees, no_returns_loaded, enrolment_backdated, request_disagrees,
+--     reply_before_request, request_unmatched, refund_unmatched, defect_unmatched
 -- column: subject | the id of what it is about
 -- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
@@ -235,6 +236,52 @@ enrolment_backdated as (
         on scope.period = cause.period
         and scope.marketplace_id = cause.marketplace_id
     where cause.cause = 'enrolment_changed'
+),
+requests as not materialized (
+    select request.*
+    from core.requests as request
+    join scope
+        on scope.period = request.period
+        and scope.marketplace_id = request.marketplace_id
+),
+request_disagrees as (
+    select
+        about.period, about.marketplace_id, about.seller_id, 'request_disagrees' as kind,
+        about.request_id as subject, about.order_id,
+        'it was made to seller ' || said.seller_id || ', who has no item of the order; the order decides' as detail
+    from requests as about
+    join in_force.seller_requests as said
+        on said.request_id = about.request_id
+    where said.seller_id <> about.seller_id
+),
+reply_before_request as (
+    select
+        period, marketplace_id, seller_id, 'reply_before_request' as kind, request_id as subject, order_id,
+        'asked ' || requested_at || ', answered ' || replied_at || ' UTC' as detail
+    from requests
+    where replied_at < requested_at
+),
+without_an_order as (
+    select period, marketplace_id, seller_id, 'request_unmatched' as kind, request_id as subject, order_id,
+        'its order is not known yet' as detail
+    from requests
+    where outcome = 'unmatched'
+    union all
+    select refund.period, refund.marketplace_id, refund.seller_id, 'refund_unmatched', refund.refund_id, refund.order_id,
+        'item ' || refund.order_item_id || ' of its order is not known yet'
+    from core.refunds as refund
+    join scope
+        on scope.period = refund.period
+        and scope.marketplace_id = refund.marketplace_id
+    where refund.outcome = 'unmatched'
+    union all
+    select defect.period, defect.marketplace_id, defect.seller_id, 'defect_unmatched', defect.defect_id, defect.order_id,
+        'its order is not known yet'
+    from core.defects as defect
+    join scope
+        on scope.period = defect.period
+        and scope.marketplace_id = defect.marketplace_id
+    where defect.outcome = 'unmatched'
 )
 select * from event_exceptions
 union all by name select * from eligibility_lost
@@ -245,3 +292,6 @@ union all by name select * from order_items_disagree
 union all by name select * from contact_disagrees
 union all by name select * from no_returns_loaded
 union all by name select * from enrolment_backdated
+union all by name select * from request_disagrees
+union all by name select * from reply_before_request
+union all by name select * from without_an_order

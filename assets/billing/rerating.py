@@ -5,10 +5,11 @@ rows of closed periods in `core.*`, `billing.performance` and `audit.*` up to th
 touches: the difference between `billing.posted_lines` and `billing.rerated_lines` becomes adjustments
 (`adjustments.sql`).
 
-The cost follows the late rows. First the orders that late rows can touch: all their units, contacts and returns in
-closed periods are made anew, aside, by the very SQL that makes them for an open period, from the rows of those orders
-alone. Then the sellers of those orders are rated anew in the periods concerned. Last, everything replaces what was
-there in one transaction, and the balances of the touched periods are counted again.
+The cost follows the late rows. First the orders that late rows can touch: all their units, contacts, returns and so on
+in closed periods are made anew, aside, by the very SQL that makes them for an open period, from the rows of those
+orders alone. Then the sellers of those orders are rated anew in the periods concerned. Last, everything replaces what
+was there in one transaction, and the balances of the touched periods are counted again, and the defects of their
+sellers.
 """
 
 from collections.abc import Mapping, Sequence
@@ -24,15 +25,13 @@ from assets.raw.contracts import DATASETS
 from assets.tables import UNKNOWN, choose, create, make, replace_and_check, step_of
 from assets.warehouse import Warehouse
 
-CLOCKS = {
-    "order_items": "purchased_at",
-    "shipments": "shipped_at",
-    "contacts": "contacted_at",
-    "returns": "requested_at",
-}
+CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dataset.happened_at}
 """The time of each dataset of orders that decides where a row counts."""
 
-BY_ORDER = ("core.units", "core.contacts", "core.returns")
+RATED = ("order_items", "shipments", "contacts", "returns")
+"""Those of them that can change a fee line; late rows of the others change what is known now, and are no cause."""
+
+BY_ORDER = ("core.units", "core.contacts", "core.returns", "core.requests", "core.refunds", "core.defects")
 """Tables of which the rows of an order can be made alone."""
 
 SHOWN_ASIDE = (
@@ -41,8 +40,12 @@ SHOWN_ASIDE = (
 )
 """Tables that are looked at as they are in the warehouse, where they are up to date."""
 
-RECOUNTED = ("core.units", "core.contacts")
-"""Tables whose gates, the balances, are counted again for the touched periods."""
+RECOUNTED = ("core.units", "core.contacts", "core.requests", "core.refunds", "core.defects")
+"""Tables with rows that have no marketplace, whose gates, the balances, are counted again for the touched periods."""
+
+
+DEFECTS = "billing.defects"
+"""Made again as a whole for the touched periods: one defect decides whether any is known of a marketplace."""
 
 
 def rerate(
@@ -110,7 +113,8 @@ class _Rerating:
         touched = self.con.execute("select period, marketplace_id from touched").fetchall()
         (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
         with in_the_warehouse(self.con):
-            create(self.con, *step_of("audit.evidence"))
+            for step in (step_of("audit.evidence"), step_of(DEFECTS)):
+                create(self.con, step[0])
         with in_the_warehouse(self.con), self.warehouse.transaction():
             self.replace(closed)
             self.keep_evidence()
@@ -172,6 +176,7 @@ class _Rerating:
         for dataset, clock in CLOCKS.items():
             key, what = ", ".join(DATASETS[dataset].key), dataset.removesuffix("s")
             contact = "contact_id" if dataset == "contacts" else "null"
+            cause = f"if(({key}) in (select ({key}) from corrected), 'corrected_', 'late_') || '{what}'"
             self.con.execute(f"""
                 insert into late
                 with beaten as (
@@ -186,8 +191,7 @@ class _Rerating:
                     union
                     select {key}, order_id, {clock} from beaten
                 )
-                select order_id, {contact}, happened_at,
-                    if(({key}) in (select ({key}) from corrected), 'corrected_', 'late_') || '{what}'
+                select order_id, {contact}, happened_at, {cause if dataset in RATED else "null"}
                 from versions""")
         # A row of an open period touches no closed one, but for an item that rows of closed ones were waiting for.
         self.con.execute("""
@@ -282,7 +286,7 @@ class _Rerating:
         """`touched`: the periods whose rows change, those of rows without a marketplace included."""
         waiting = " union ".join(
             f"select period, marketplace_id from {where}{table} where marketplace_id = '{UNKNOWN}' {among}"
-            for table in ("core.units", "core.contacts")
+            for table in RECOUNTED
             for where, among in (
                 ("", ""),
                 ("warehouse.", "" if self.whole else "and (order_id in (from late_orders))"),
@@ -368,8 +372,9 @@ class _Rerating:
                 from late
                 join places on places.order_id = late.order_id
                 join scope on scope.period = places.period and scope.marketplace_id = places.marketplace_id
-                where late.cause like '%_order_item'
-                    or (scope.starts_at <= late.happened_at and late.happened_at < scope.ends_at)
+                where late.cause is not null and (
+                    late.cause like '%_order_item'
+                    or (scope.starts_at <= late.happened_at and late.happened_at < scope.ends_at))
                 union
                 select
                     period, marketplace_id, seller_id,
@@ -440,11 +445,12 @@ class _Rerating:
             semi join ((from before except from now) union all (from now except from before)) using ({key})""")
 
     def recount(self, touched: Sequence[tuple[str, str]]) -> None:
-        """Count the balances of the touched periods again."""
+        """Count the balances of the touched periods again, and the defects of their sellers."""
         if touched:
             choose(self.con, touched)
             for name in RECOUNTED:
                 replace_and_check(self.warehouse, step_of(name)[1:])
+            replace_and_check(self.warehouse, step_of(DEFECTS))
 
     def enter(self, terms: Mapping[str, Terms]) -> None:
         """Note how far the marketplaces are."""

@@ -30,6 +30,9 @@ LATEST = datetime(2099, 12, 30)  # noqa: DTZ001
 MOST_UNITS = 1_000_000_000
 """More units than that in one line are an overflow, not an order."""
 
+MOST_MONEY = 1_000_000_000
+"""More than that in one refund, in whatever currency, is a slip; so the sums of all of them can be kept exactly."""
+
 
 def _text(description: str, **rules: Any) -> Any:
     return pa.Field(description=description, **rules)
@@ -41,6 +44,10 @@ def _id(description: str, **rules: Any) -> Any:
 
 def _instant(description: str, **rules: Any) -> Any:
     return pa.Field(ge=EARLIEST, le=LATEST, description=f"{description}, UTC", **rules)
+
+
+def _refunded(description: str) -> Any:
+    return pa.Field(ge=0, le=MOST_MONEY, description=f"{description}, in currency")
 
 
 def _units(description: str) -> Any:
@@ -136,6 +143,30 @@ class Contacts(pa.DataFrameModel):
     updated_at: Instant = _instant("orders versions of one contact; the greatest is in force")
 
 
+class SellerRequests(pa.DataFrameModel):
+    """One row per request of the service to a seller, and the seller's reply."""
+
+    request_id: Text = _id("the request")
+    seller_id: Text = _text("the seller who was asked; counts where the order has items of that seller")
+    order_id: Text = _id("the order it is about")
+    requested_at: Instant = _instant("when the service asked; decides the period in which it counts")
+    replied_at: Instant = _instant("when the seller replied; blank: not yet", nullable=True)
+
+
+class Refunds(pa.DataFrameModel):
+    """One row per refund of an item, and the SAFE-T claim by which its seller contests it."""
+
+    refund_id: Text = _id("the refund")
+    order_id: Text = _id("the order")
+    order_item_id: Text = _id("the item line")
+    amount: Money = _refunded("refunded to the customer")
+    currency: Text = _text("ISO 4217", str_matches="^[A-Z]{3}$")
+    refunded_at: Instant = _instant("when; decides the period in which it counts")
+    issued_by: Text = _text("who gave it", isin=["service", "seller"])
+    safe_t_status: Text = _text("how the claim stands", isin=["none", "filed", "granted", "denied"])
+    safe_t_amount: Money = _refunded("claimed, or reimbursed if granted; 0 without a claim")
+
+
 class Returns(pa.DataFrameModel):
     """One row per return requested by a customer."""
 
@@ -152,7 +183,7 @@ class Defects(pa.DataFrameModel):
     defect_id: Text = _id("the defect")
     order_id: Text = _id("the order")
     type: Text = _text("what it is", isin=["a_to_z_claim", "negative_feedback", "chargeback"])
-    occurred_at: Instant = _instant("when")
+    occurred_at: Instant = _instant("when; decides the period in which it counts")
 
 
 class SettlementLines(pa.DataFrameModel):
@@ -190,7 +221,7 @@ class Dataset:
     key: tuple[str, ...]
     contract: type[pa.DataFrameModel]
     happened_at: str | None = None
-    """The column of the instant at which what is billed happened; of those that are about orders."""
+    """The column of the instant that decides in which period a row counts; of those that are about orders."""
     is_optional: bool = False
 
     @cached_property
@@ -255,8 +286,10 @@ DATASETS: dict[str, Dataset] = {
         Dataset("order_items", ("order_id", "order_item_id"), OrderItems, "purchased_at"),
         Dataset("shipments", ("shipment_id", "order_item_id"), Shipments, "shipped_at"),
         Dataset("contacts", ("contact_id",), Contacts, "contacted_at"),
+        Dataset("seller_requests", ("request_id",), SellerRequests, "requested_at", is_optional=True),
+        Dataset("refunds", ("refund_id",), Refunds, "refunded_at", is_optional=True),
         Dataset("returns", ("return_id",), Returns, "requested_at", is_optional=True),
-        Dataset("defects", ("defect_id",), Defects, is_optional=True),
+        Dataset("defects", ("defect_id",), Defects, "occurred_at", is_optional=True),
         Dataset("settlement_lines", ("settlement_id", "line_id"), SettlementLines, is_optional=True),
     )
 }

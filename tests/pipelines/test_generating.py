@@ -15,7 +15,10 @@ from pipelines.generating import Market, generate
 
 LISTED = {market.country: market for market in read_marketplaces(DATA / "marketplaces.csv").values()}
 MARKETS = [
-    Market(listed.marketplace_id, listed.country, listed.language, listed.time_zone)
+    Market(
+        *(listed.marketplace_id, listed.country, listed.language, listed.time_zone),
+        *(listed.currency, listed.minor_units),
+    )
     for listed in (LISTED["US"], LISTED["JP"], LISTED["DE"])
 ]
 MONTHS = ["2026-03", "2026-04", "2026-05", "2026-06"]
