@@ -170,6 +170,13 @@ class Warehouse:
         """The greatest load id, 0 before the first."""
         return self.con.execute("select coalesce(max(load_id), 0) from audit.files").fetchall()[0][0]
 
+    def never_loaded(self) -> list[str]:
+        """The optional datasets of which no row was ever loaded, of those that billing looks at."""
+        from assets.raw.contracts import DATASETS
+
+        optional = [each.name for each in DATASETS.values() if each.is_optional and each.is_billed]
+        return [name for name in optional if not self.con.execute(f"select 1 from raw.{name} limit 1").fetchall()]
+
     def show_as_of(self, load_id: int, raw: str = "raw") -> None:
         """Point the views `in_force.<dataset>` at what was known after that load; everything derived reads them.
 

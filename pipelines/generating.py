@@ -46,7 +46,7 @@ PARCEL_RATES = {"shipped early": 0.003, "void parcel": 0.01, "untracked": 0.005,
 CONTACT_RATES = {"second contact": 0.28, "void contact": 0.03, "corrected contact": 0.03}
 ROW_RATES = {"late": 0.01, "repeated": 0.008, "noted wrongly": 0.01, "zulu": 0.1}
 """Late: delivered a month later. Noted wrongly: with another seller than the item's. Zulu: its times are in UTC."""
-SERVICE_RATES = {"asked": 0.04, "refunded": 0.05, "defective": 0.02, "unheard of": 0.01, "wrong seller": 0.01}
+SERVICE_RATES = {"asked": 0.04, "refunded": 0.05, "defective": 0.02, "unheard of": 0.04, "wrong seller": 0.01}
 """Asked: its seller, by the service. Defective: with a claim, feedback or chargeback. Unheard of: a defect's order.
 Wrong seller: a request to one who has no item of the order."""
 RATES = ORDER_RATES | ITEM_RATES | PARCEL_RATES | CONTACT_RATES | ROW_RATES | SERVICE_RATES

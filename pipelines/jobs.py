@@ -38,6 +38,8 @@ CLOSES = dg.AssetKey(["billing", "closes"])
                 ["billing", "fee_lines"],
                 ["billing", "adjustments"],
                 ["billing", "performance"],
+                ["billing", "service"],
+                ["billing", "refunds"],
                 ["core", "units"],
                 ["core", "contacts"],
                 ["core", "enrolments"],

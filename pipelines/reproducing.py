@@ -105,6 +105,7 @@ class _Again:
         """Make, compare, and say what differs."""
         self.lay_out()
         self.rate_what_was_closed()
+        self.show_the_defects_before()
         self.compare("the lines of all periods closed by then", "from billing.fee_lines", self.books("<="))
         self.show_the_books_before()
         self.show_the_months_before()
@@ -204,6 +205,28 @@ class _Again:
                 where page.period = $period and page.marketplace_id = $id
             )
             where month.units is not null
+                and month.period not in (select period from {self.books_of("closes")} and period <= $period)""",
+            self.key,
+        )
+
+    def show_the_defects_before(self) -> None:
+        """Defects of months before enrolments that were never closed, as the statements showed them."""
+        self.con.execute(
+            f"""
+            insert into billing.defects by name
+            select
+                month.period, $id as marketplace_id, seller_id, month.orders, month.orders_with_defect,
+                month.orders_with_defect / nullif(month.orders, 0) as defect_rate,
+                month.a_to_z_claims, month.negative_feedback, month.chargebacks
+            from (
+                select statement.seller_id, from_json(json_extract(page.view, '$.defects_before_enrolment'),
+                    '{{"period": "VARCHAR", "orders": "BIGINT", "orders_with_defect": "BIGINT",
+                    "a_to_z_claims": "BIGINT", "negative_feedback": "BIGINT", "chargebacks": "BIGINT"}}') as month
+                from {HERE}.billing.kept_pages as page
+                join {HERE}.billing.statements as statement using (statement_id)
+                where page.period = $period and page.marketplace_id = $id
+            )
+            where month.period is not null
                 and month.period not in (select period from {self.books_of("closes")} and period <= $period)""",
             self.key,
         )

@@ -18,7 +18,6 @@ from sqlalchemy import event
 
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import terms_for_a_run
-from assets.raw.contracts import DATASETS
 from assets.settings import Settings
 from assets.sql_assets import PERIODS
 from assets.tables import UNKNOWN
@@ -117,11 +116,7 @@ def run(
     if not warehouse.latest_load():
         raise PeriodError(f"nothing has been loaded into {warehouse.home} yet; load files first: csba load PATH…")
     report = RunReport()
-    warehouse.counts["datasets_never_loaded"] = [
-        name
-        for name, dataset in DATASETS.items()
-        if dataset.is_optional and dataset.is_billed and not warehouse.rows(f"select 1 from raw.{name} limit 1")
-    ]
+    warehouse.counts["datasets_never_loaded"] = warehouse.never_loaded()
     chosen = list(marketplaces or listed)
     for error in terms_for_a_run(warehouse.con, settings.terms, listed, reprice=reprice)[1]:
         if error.marketplace_id is not None and error.marketplace_id not in chosen:

@@ -57,10 +57,10 @@ left join core.calendar as month
 def status_of(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
     """How everything stands, as plain values; amounts are decimals, instants UTC.
 
-    `loaded` by dataset; `marketplaces`, each with `closed` (with how its statements stand by e-mail, if any were to be
-    sent) and `drafts` by period, its `open_period`, whether rows came
-    since its closed periods were rated (`is_late`), and what is `next`; `failing` checks of the last run; `runs`, the
-    latest first; and `next`, what to do first.
+    `loaded` by dataset, and the optional ones `never_loaded`; `marketplaces`, each with `closed` (with how its statements
+    stand by e-mail, if any were to be sent) and `drafts` by period, its `open_period`, whether rows came since its closed
+    periods were rated (`is_late`), and what is `next`; `failing` checks of the last run; `runs`, the latest first; and
+    `next`, what to do first.
     """
     is_billed = exists(warehouse.con, "billing.statements")
     periods = warehouse.rows(PERIODS) if is_billed else []
@@ -83,6 +83,7 @@ def status_of(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
     )
     return {
         "loaded": warehouse.rows(LOADED),
+        "never_loaded": warehouse.never_loaded(),
         "marketplaces": marketplaces,
         "failing": _failing(runs),
         "runs": [{name: value for name, value in run.items() if name != "checks"} for run in runs],
@@ -151,6 +152,9 @@ def show_status(console: Console, status: Mapping[str, Any]) -> None:
         counts = f"{row['files']:,}", f"{row['rows']:,}", f"{row['quarantined']:,}"
         loaded.add_row(row["dataset"], *counts, f"{row['last_at']:%Y-%m-%d %H:%M}")
     show_table(console, "Loaded", loaded)
+    if status["never_loaded"]:
+        absent = ", ".join(name.replace("_", " ") for name in status["never_loaded"])
+        console.print(Text(f"Never loaded, and left out of statements: {absent}"), soft_wrap=True)
     if status["marketplaces"]:
         _show_marketplaces(console, status["marketplaces"])
         _show_mail(console, status["marketplaces"])

@@ -61,9 +61,8 @@ def show_run(console: Console, warehouse: Warehouse, periods: Sequence[str], mar
     _totals(console, warehouse, title, names)
     _exceptions(console, warehouse, title, names)
     for name in warehouse.counts.get("datasets_never_loaded", ()):
-        _say(
-            console, f"No {name} were ever loaded: statements leave them out, and rewards that need them are not given"
-        )
+        rewards = ", and rewards that need them are not given" if name == "returns" else ""
+        _say(console, f"No {name.replace('_', ' ')} were ever loaded: statements leave them out{rewards}")
 
 
 def _units(console: Console, warehouse: Warehouse, title: str, names: dict[str, str]) -> None:

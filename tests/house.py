@@ -68,6 +68,16 @@ DEFAULTS: Mapping[str, Mapping[str, str]] = {
         "reason": "delivery",
     },
     "returns": {"order_item_id": "1", "label": "prepaid"},
+    "seller_requests": {"seller_id": "S"},
+    "refunds": {
+        "order_item_id": "1",
+        "amount": "12.50",
+        "currency": "USD",
+        "issued_by": "service",
+        "safe_t_status": "none",
+        "safe_t_amount": "0",
+    },
+    "defects": {"type": "a_to_z_claim"},
 }
 """Values that a test need not say; times follow from each other."""
 

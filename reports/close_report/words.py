@@ -57,5 +57,10 @@ EXCEPTIONS: Mapping[str, str] = {
     "contact_disagrees": "Contact disagrees with its item",
     "no_returns_loaded": "Rewards need returns, none loaded",
     "enrolment_backdated": "Enrolment changed after the close",
+    "request_disagrees": "Request disagrees with its order",
+    "reply_before_request": "Reply before the request",
+    "request_unmatched": "Request without an order",
+    "refund_unmatched": "Refund without an item",
+    "defect_unmatched": "Defect without an order",
 }
 """Kinds of audit.exceptions."""

@@ -197,6 +197,44 @@ class Month(NamedTuple):
     contacts: int
 
 
+class Service(NamedTuple):
+    """A row of `billing.service`: counts only, no quotient. None: nothing of it is known."""
+
+    contacts: int
+    contacts_resolved: int
+    requests: int | None
+    requests_due: int | None
+    requests_answered: int | None
+    requests_late: int | None
+    requests_unanswered: int | None
+    orders: int | None
+    orders_with_defect: int | None
+    a_to_z_claims: int | None
+    negative_feedback: int | None
+    chargebacks: int | None
+    period_before_enrolment: str | None
+    orders_before: int | None
+    orders_with_defect_before: int | None
+    a_to_z_claims_before: int | None
+    negative_feedback_before: int | None
+    chargebacks_before: int | None
+
+
+class Refunds(NamedTuple):
+    """A row of `billing.refunds`: refunds of an issuer in a currency, and their SAFE-T claims."""
+
+    issued_by: str
+    currency: str
+    refunds: int
+    amount: Decimal
+    filed: int
+    filed_amount: Decimal
+    granted: int
+    granted_amount: Decimal
+    denied: int
+    denied_amount: Decimal
+
+
 class Seller(NamedTuple):
     """A row of `core.sellers`: how to name the seller, and the language to write in."""
 
@@ -233,6 +271,8 @@ class SellerRows:
     contacts: Sequence[Contacts]
     items: Sequence[Item]
     months: Sequence[Month]
+    service: Service | None
+    refunds: Sequence[Refunds]
     unit_lines: Iterable[UnitLine]
     """Read while they are gone through, once, and before the next seller is asked for."""
 
@@ -300,6 +340,19 @@ select seller_id, period, units, contacts
 from billing.performance
 where period between $first_period and $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
 order by seller_id, period"""
+
+SERVICE = f"""
+select seller_id, {", ".join(Service._fields)}
+from billing.service
+where period = $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
+order by seller_id"""
+
+REFUNDS = f"""
+select seller_id, issued_by, currency, refunds, amount, safe_t_filed, safe_t_filed_amount, safe_t_granted,
+       safe_t_granted_amount, safe_t_denied, safe_t_denied_amount
+from billing.refunds
+where period = $period and marketplace_id = $marketplace_id and seller_id in {BILLED}
+order by seller_id, issued_by desc, currency"""
 
 UNIT_LINES = f"""
 select seller_id, shipment_id, order_id, order_item_id, sku, purchased_at, shipped_at, quantity, outcome, terms_id,
@@ -374,12 +427,14 @@ def read_sellers(con: "duckdb.DuckDBPyConnection", setting: Setting) -> Iterator
         lines, adjustments = scan(FEE_LINES), scan(ADJUSTMENTS)
         enrolments = scan(ENROLMENTS, ends_at=setting.ends_at)
         units, contacts, items = scan(UNITS), scan(CONTACTS), scan(ITEMS)
+        services, refunds = scan(SERVICE), scan(REFUNDS)
         months, unit_lines = scan(MONTHS, first_period=setting.months[0]), scan(UNIT_LINES)
         for row in _run(scans.enter_context(con.cursor()), STATEMENTS, key):
             statement = Statement(*row)
             seller_id = statement.seller_id
             seller = sellers.rows_of(seller_id)
             performance = performances.rows_of(seller_id)
+            service = services.rows_of(seller_id)
             yield SellerRows(
                 statement=statement,
                 seller=Seller(*seller[0]) if seller else Seller(None, None),
@@ -391,6 +446,8 @@ def read_sellers(con: "duckdb.DuckDBPyConnection", setting: Setting) -> Iterator
                 contacts=[Contacts(*each) for each in contacts.rows_of(seller_id)],
                 items=[Item(*each) for each in items.rows_of(seller_id)],
                 months=[Month(*each) for each in months.rows_of(seller_id)],
+                service=Service(*service[0]) if service else None,
+                refunds=[Refunds(*each) for each in refunds.rows_of(seller_id)],
                 unit_lines=(UnitLine(*each) for each in unit_lines.each_of(seller_id)),
             )
 

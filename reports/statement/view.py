@@ -214,6 +214,62 @@ class Item(NamedTuple):
     contacts: int
 
 
+class Resolved(NamedTuple):
+    """Counted contacts, and those that were resolved within 48 hours."""
+
+    within_two_days: int
+    contacts: int
+
+
+class Requests(NamedTuple):
+    """Requests of the service to the seller."""
+
+    due: int
+    """Those whose 24 hours had passed when the period ended."""
+    answered: int
+    """Of those due, within 24 hours."""
+    late: int
+    """Of those due, answered later."""
+    unanswered: int
+    """Of those due."""
+    not_due: int
+    """Made in the period, but less than 24 hours before it ended."""
+
+
+class Refunds(NamedTuple):
+    """Refunds of covered items that an issuer gave in a currency."""
+
+    issued_by: str
+    """`service` or `seller`."""
+    currency: str
+    number: int
+    amount: Decimal
+
+
+class Claims(NamedTuple):
+    """SAFE-T claims that stand alike, for refunds of the period in a currency."""
+
+    status: str
+    """`filed` (not decided yet), `granted` or `denied`."""
+    currency: str
+    number: int
+    amount: Decimal
+    """Claimed; of granted ones, reimbursed."""
+
+
+class Defects(NamedTuple):
+    """What customers complained of in a month, and the order defect rate: orders_with_defect / orders."""
+
+    period: str
+    a_to_z_claims: int
+    negative_feedback: int
+    chargebacks: int
+    orders_with_defect: int
+    """Distinct ones, whenever they were placed."""
+    orders: int
+    """Distinct ones placed in the month that the seller fulfils itself."""
+
+
 class MonthRow(NamedTuple):
     """A month of the last twelve; null where nothing of it is known."""
 
@@ -269,6 +325,12 @@ class View(NamedTuple):
     contacts_not_counted: Sequence[Outcome]
     items: Sequence[Item]
     months: Sequence[MonthRow]
+    resolved: Resolved | None
+    requests: Requests | None
+    refunds: Sequence[Refunds]
+    claims: Sequence[Claims]
+    defects: Defects | None
+    defects_before_enrolment: Defects | None
     dispute: Dispute | None
     unit_lines: File
     are_fees_illustrative: bool = True
@@ -328,6 +390,15 @@ def view(rows: SellerRows, setting: Setting, unit_lines: File) -> View:
         contacts_not_counted=_not_counted(rows),
         items=[Item(printable(item.sku), item.contacts) for item in rows.items],
         months=_months(rows, setting),
+        resolved=_resolved(rows),
+        requests=_requests(rows),
+        refunds=[
+            Refunds(each.issued_by, each.currency, each.refunds, _refunded(each.amount, each.currency, setting))
+            for each in rows.refunds
+        ],
+        claims=_claims(rows, setting),
+        defects=_defects(rows, setting),
+        defects_before_enrolment=_defects_before(rows),
         dispute=_dispute(rows, setting),
         unit_lines=unit_lines,
     )
@@ -565,6 +636,64 @@ def _not_counted(rows: SellerRows) -> list[Outcome]:
 def _months(rows: SellerRows, setting: Setting) -> list[MonthRow]:
     known: Mapping[str, tuple[int, int]] = {month.period: (month.units, month.contacts) for month in rows.months}
     return [MonthRow(period, *known.get(period, (None, None))) for period in setting.months]
+
+
+# -- how customers were served ----------------------------------------------------------------------------------------
+
+
+def _resolved(rows: SellerRows) -> Resolved | None:
+    it = rows.service
+    return Resolved(it.contacts_resolved, it.contacts) if it and it.contacts else None
+
+
+def _requests(rows: SellerRows) -> Requests | None:
+    it = rows.service
+    if it is None or it.requests is None:
+        return None
+    due = it.requests_due or 0
+    answered, late, unanswered = it.requests_answered or 0, it.requests_late or 0, it.requests_unanswered or 0
+    return Requests(due, answered, late, unanswered, it.requests - due)
+
+
+def _claims(rows: SellerRows, setting: Setting) -> list[Claims]:
+    """By status and currency, whoever gave the refund."""
+    found: dict[tuple[str, str], tuple[int, Decimal]] = {}
+    for each in rows.refunds:
+        for status, number, amount in (
+            ("filed", each.filed, each.filed_amount),
+            ("granted", each.granted, each.granted_amount),
+            ("denied", each.denied, each.denied_amount),
+        ):
+            if number:
+                numbers, amounts = found.get((status, each.currency), (0, Decimal(0)))
+                found[status, each.currency] = numbers + number, amounts + amount
+    return [
+        Claims(status, currency, number, _refunded(amount, currency, setting))
+        for (status, currency), (number, amount) in found.items()
+    ]
+
+
+def _refunded(amount: Decimal, currency: str, setting: Setting) -> Decimal:
+    """With the decimals of its currency, as far as they are known: those of the marketplace's."""
+    return in_full(amount, setting.marketplace.minor_units if currency == setting.marketplace.currency else 0)
+
+
+def _defects(rows: SellerRows, setting: Setting) -> Defects | None:
+    """None where nothing of defects is known in the period, so that no figure could be told from none."""
+    it = rows.service
+    if it is None or it.orders is None:
+        return None
+    types = it.a_to_z_claims or 0, it.negative_feedback or 0, it.chargebacks or 0
+    return Defects(setting.period, *types, it.orders_with_defect or 0, it.orders)
+
+
+def _defects_before(rows: SellerRows) -> Defects | None:
+    """Only beside those of the period."""
+    it = rows.service
+    if it is None or it.orders is None or it.period_before_enrolment is None:
+        return None
+    types = it.a_to_z_claims_before or 0, it.negative_feedback_before or 0, it.chargebacks_before or 0
+    return Defects(it.period_before_enrolment, *types, it.orders_with_defect_before or 0, it.orders_before or 0)
 
 
 def _dispute(rows: SellerRows, setting: Setting) -> Dispute | None:

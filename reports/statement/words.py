@@ -14,7 +14,20 @@ from functools import cached_property
 
 from reports.language import Language
 from reports.statement.figures import Share, share
-from reports.statement.view import Adjusted, Clause, Condition, Entry, Landing, Line, Ratio, Stay, Terms, TierRow, View
+from reports.statement.view import (
+    Adjusted,
+    Clause,
+    Condition,
+    Defects,
+    Entry,
+    Landing,
+    Line,
+    Ratio,
+    Stay,
+    Terms,
+    TierRow,
+    View,
+)
 
 
 def N_(message: str) -> str:  # noqa: N802 - the usual name of what marks a message for the catalogues
@@ -91,6 +104,16 @@ CAUSES: Mapping[str, str] = {
     "terms_repriced": N_("the terms of that period were corrected"),
 }
 """What changed a closed period, by names of billing.late_causes."""
+
+
+ISSUERS: Mapping[str, str] = {"service": N_("The service"), "seller": N_("You")}
+
+CLAIMS: Mapping[str, str] = {
+    "filed": N_("Not decided yet"),
+    "granted": N_("Granted: reimbursed to you"),
+    "denied": N_("Denied"),
+}
+"""How SAFE-T claims stand."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -507,6 +530,80 @@ class Words:
             totals=[sum(number for (_, of), number in cells.items() if of == channel) for channel in channels],
             total=sum(cells.values()),
         )
+
+    @cached_property
+    def resolved(self) -> str:
+        """How many counted contacts the service resolved in the time that it promises."""
+        it = self.it.resolved
+        if it is None:
+            return ""
+        return self._("Counted contacts resolved within 48 hours: %(figure)s") % {
+            "figure": self._figure(it.within_two_days, it.contacts)
+        }
+
+    def _figure(self, part: int, of: int) -> str:
+        figure = share(part, of, self.language)
+        return f"{figure.fraction} = {figure.per_cent}"
+
+    # -- requests, refunds and defects ------------------------------------------------------------------------------
+
+    @cached_property
+    def response(self) -> Share | None:
+        """The share of requests due that were answered in time."""
+        it = self.it.requests
+        return share(it.answered, it.due, self.language) if it and it.due else None
+
+    @cached_property
+    def requests(self) -> list[tuple[str, int]]:
+        """Requests by what became of them."""
+        it = self.it.requests
+        if it is None:
+            return []
+        rows = [
+            (self._("Answered within 24 hours"), it.answered),
+            (self._("Answered later"), it.late),
+            (self._("Not answered"), it.unanswered),
+            (self._("Made less than 24 hours before the period ended: in no rate"), it.not_due),
+        ]
+        return [(name, number) for name, number in rows if number]
+
+    @cached_property
+    def refunds(self) -> list[tuple[str, int, str]]:
+        """Refunds by who gave them: how many, and what they come to."""
+        return [
+            (self._(ISSUERS[each.issued_by]), each.number, self._sum(each.amount, each.currency))
+            for each in self.it.refunds
+        ]
+
+    @cached_property
+    def claims(self) -> list[tuple[str, int, str]]:
+        """SAFE-T claims by how they stand."""
+        order = list(CLAIMS)
+        return [
+            (self._(CLAIMS[each.status]), each.number, self._sum(each.amount, each.currency))
+            for each in sorted(self.it.claims, key=lambda each: (order.index(each.status), each.currency))
+        ]
+
+    def _sum(self, amount: Decimal, currency: str) -> str:
+        digits = self.it.minor_units if currency == self.it.currency else 0
+        return self.language.amount(amount, currency, digits)
+
+    @cached_property
+    def defects(self) -> list[tuple[str, list[str]]]:
+        """What customers complained of, and the defect rate: this month, and beside it the one before enrolment."""
+        months = [month for month in (self.it.defects, self.it.defects_before_enrolment) if month]
+        whole = self.language.whole
+        return [
+            (self._("A-to-z claims"), [whole(month.a_to_z_claims) for month in months]),
+            (self._("Negative feedback"), [whole(month.negative_feedback) for month in months]),
+            (self._("Chargebacks"), [whole(month.chargebacks) for month in months]),
+            (self._("Orders with any of these"), [whole(month.orders_with_defect) for month in months]),
+            (self._("Orders placed"), [whole(month.orders) for month in months]),
+            (self._("Order defect rate"), [self._defect_rate(month) for month in months]),
+        ]
+
+    def _defect_rate(self, month: Defects) -> str:
+        return share(month.orders_with_defect, month.orders, self.language).per_cent if month.orders else "–"
 
     @cached_property
     def months(self) -> list[tuple[str, str, Share | None]]:

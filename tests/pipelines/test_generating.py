@@ -24,6 +24,7 @@ MARKETS = [
 MONTHS = ["2026-03", "2026-04", "2026-05", "2026-06"]
 SAMPLE = {"markets": MARKETS, "sellers": 60, "units": 4000, "months": MONTHS, "seed": 1}
 """What data/sample holds."""
+SERVICE = ("seller_requests", "refunds", "defects")
 SMALL = {"markets": MARKETS[:1], "sellers": 5, "units": 200, "months": ["2026-10", "2026-11"], "seed": 7}
 
 
@@ -33,7 +34,7 @@ def contents(files: list[Path]) -> dict[str, bytes]:
 
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
-    return generate(tmp_path_factory.mktemp("sample") / "new", **SAMPLE)
+    return generate(tmp_path_factory.mktemp("sample") / "new", **SAMPLE, has_service=True)
 
 
 @pytest.fixture(scope="module")
@@ -70,6 +71,14 @@ def test_number_of_threads_changes_nothing(tmp_path: Path, monkeypatch: pytest.M
         files = generate(tmp_path / str(threads), **{**SMALL, "units": 180_000, "months": ["2026-10"]})
         worlds.append(contents(files))
     assert worlds[0] == worlds[1]
+
+
+def test_requests_refunds_and_defects_are_written_if_asked_for_and_change_nothing_else(tmp_path: Path):
+    without = contents(generate(tmp_path / "without", **SMALL))
+    files = generate(tmp_path / "with", **SMALL, has_service=True)
+    service = {file.name for file in files} - without.keys()
+    assert service == {f"{dataset}_{month}.csv" for dataset in SERVICE for month in SMALL["months"]}
+    assert {name: content for name, content in contents(files).items() if name not in service} == without
 
 
 def test_another_seed_gives_another_world(tmp_path: Path):
@@ -224,6 +233,8 @@ CASES = {
         select * from in_force.contacts join in_force.order_items using (order_id, order_item_id)
         where contacted_at < purchased_at""",
     "return without a prepaid label": "select * from in_force.returns where label = 'other'",
+    "request to a seller of no item of the order": "select * from audit.exceptions where kind = 'request_disagrees'",
+    "defect rate before enrolment": "select * from billing.service where defect_rate is not null and orders_before > 0",
     "individual": "select * from in_force.sellers where plan = 'individual'",
     "suspended": "select * from in_force.sellers where standing = 'suspended'",
     "at risk": "select * from in_force.sellers where standing = 'at_risk'",
@@ -272,6 +283,16 @@ SETS = {
     "select tier from billing.fee_lines where kind = 'charge' and marketplace_id = 'A1VC38T7YXB528'": {1, 2, 3, 4},
     "select tier from billing.fee_lines where terms_id = 'US-2021-11' and kind = 'charge'": {1, 2, 3},
     "select tier from billing.fee_lines where terms_id = 'US-2026-05' and kind = 'charge'": {1, 2, 3},
+    "select outcome from core.requests": {"answered", "late", "unanswered", "not_due"},
+    "select outcome from core.refunds": {
+        *("counted", "platform_fulfilled", "prime", "never_enrolled", "before_enrolment"),
+    },
+    "select issued_by, safe_t_status from core.refunds": {
+        *(("seller", "none"), ("service", "none"), ("service", "filed"), ("service", "granted"), ("service", "denied")),
+    },
+    "select currency from core.refunds": {"USD", "JPY", "EUR"},
+    "select outcome from core.defects": {"counted", "prime", "unmatched"},
+    "select type from core.defects": {"a_to_z_claim", "negative_feedback", "chargeback"},
     "select channel from in_force.contacts": {"phone", "chat", "email"},
     "select source from in_force.enrolment_events": {"seller", "automatic"},
     "select event from in_force.enrolment_events": {"activate", "deactivate"},

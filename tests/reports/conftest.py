@@ -44,6 +44,16 @@ create table billing.adjustments (posted_period varchar, period varchar, marketp
     terms_id varchar, kind varchar, entry varchar, units bigint, tier integer, fee decimal(18,4),
     discount decimal(18,6), waiver varchar, amount decimal(18,4), currency varchar, causes varchar, credit_id varchar,
     reason varchar);
+create table billing.service (period varchar, marketplace_id varchar, seller_id varchar, contacts bigint,
+    contacts_resolved bigint, requests bigint, requests_due bigint, requests_answered bigint, requests_late bigint,
+    requests_unanswered bigint, orders bigint, orders_with_defect bigint, a_to_z_claims bigint,
+    negative_feedback bigint, chargebacks bigint, period_before_enrolment varchar, orders_before bigint,
+    orders_with_defect_before bigint, a_to_z_claims_before bigint, negative_feedback_before bigint,
+    chargebacks_before bigint);
+create table billing.refunds (period varchar, marketplace_id varchar, seller_id varchar, issued_by varchar,
+    currency varchar, refunds bigint, amount decimal(18,4), safe_t_filed bigint, safe_t_filed_amount decimal(18,4),
+    safe_t_granted bigint, safe_t_granted_amount decimal(18,4), safe_t_denied bigint,
+    safe_t_denied_amount decimal(18,4));
 create table billing.kept_pages (period varchar, marketplace_id varchar, file_name varchar, statement_id varchar,
     html varchar, json_name varchar, view varchar);
 create table billing.closes (period varchar, marketplace_id varchar, manifest varchar);
@@ -142,6 +152,20 @@ class Books:
                 "core.contacts", PERIOD, marketplace, seller, f"contact-{key}", key, "1", channel, reason, when, None,
                 outcome, 1, 1,
             )  # fmt: skip
+
+    def served(self, seller: str, marketplace: str = US, **values: object) -> None:
+        """A row of billing.service, null in what the test does not say."""
+        columns = ("period", "marketplace_id", "seller_id", "contacts", "contacts_resolved", *values)
+        row = (PERIOD, marketplace, seller, 20, 18, *values.values())
+        marks = ", ".join("?" * len(row))
+        self.con.execute(f"insert into billing.service ({', '.join(columns)}) values ({marks})", list(row))
+
+    def refunded(
+        self, seller: str, issued_by: str, number: int, amount: str, *claims: object, currency: str = "USD",
+    ) -> None:  # fmt: skip
+        """Refunds; claims are number and amount of those filed, granted and denied."""
+        claims = claims or (0, "0") * 3
+        self.insert("billing.refunds", PERIOD, US, seller, issued_by, currency, number, amount, *claims)
 
     def enrolled(
         self, seller: str, started_at: datetime, *, trial_ends_at: datetime | None = None,

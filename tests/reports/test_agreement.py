@@ -3,7 +3,7 @@
 import csv
 import io
 import json
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from pathlib import Path
@@ -83,6 +83,8 @@ def assert_agreement(warehouse: Warehouse, folder: Path, status: str = "draft") 
         lines = grouped(warehouse, LINES, period, marketplace_id)
         units = grouped(warehouse, UNITS, period, marketplace_id)
         contacts = grouped(warehouse, CONTACTS, period, marketplace_id)
+        services = grouped(warehouse, SERVICE, period, marketplace_id)
+        refunds = grouped(warehouse, REFUNDS, period, marketplace_id)
         for row in warehouse.rows(
             "from billing.statements where period = ? and marketplace_id = ?", [period, marketplace_id]
         ):
@@ -92,6 +94,7 @@ def assert_agreement(warehouse: Warehouse, folder: Path, status: str = "draft") 
             data = json.loads(content[names.json])
             SCHEMA.validate(data)
             assert_data_are_the_tables(data, row, lines.get(seller, []), contacts.get(seller, []))
+            assert_data_are_the_service(data, services.get(seller, []), refunds.get(seller, []))
             assert_lines_are_the_units(content[names.csv], data, units.get(seller, []))
             assert_page_says_the_data(Page(content[names.html].decode()), data)
             draft = f"{language_of(data['language']).texts.gettext('DRAFT')} · " if data["status"] == "draft" else ""
@@ -111,6 +114,12 @@ where period = ? and marketplace_id = ?"""
 CONTACTS = """
 select seller_id, outcome, reason, channel, count(*) as number from core.contacts
 where period = ? and marketplace_id = ? group by all"""
+
+SERVICE = "from billing.service where period = ? and marketplace_id = ?"
+REFUNDS = """
+select seller_id, issued_by, currency, safe_t_status, count(*) as number, sum(amount) as amount,
+    sum(safe_t_amount) as claimed
+from core.refunds where period = ? and marketplace_id = ? and outcome = 'counted' group by all"""
 
 
 def grouped(warehouse: Warehouse, query: str, *key: str) -> dict[str, list[dict[str, Any]]]:
@@ -148,6 +157,39 @@ def assert_data_are_the_tables(
         if each["outcome"] != "counted":
             others[each["outcome"]] += each["number"]
     assert {each["outcome"]: each["number"] for each in data["contacts_not_counted"]} == others
+
+
+def assert_data_are_the_service(
+    data: Mapping[str, Any], services: Sequence[Mapping[str, Any]], refunds: Sequence[Mapping[str, Any]]
+) -> None:
+    service: Mapping[str, Any] = services[0] if services else defaultdict(lambda: None)
+    parts = ("answered", "late", "unanswered")
+    asked = {f"requests_{name}": data["requests"][name] for name in parts} if data["requests"] else {}
+    assert asked == {name: service[name] for name in (f"requests_{part}" for part in parts) if service["requests"]}
+    if data["requests"]:
+        assert data["requests"]["due"] == sum(asked.values()) == service["requests_due"]
+        assert data["requests"]["due"] + data["requests"]["not_due"] == service["requests"]
+    figures = ("orders", "orders_with_defect", "a_to_z_claims", "negative_feedback", "chargebacks")
+    for told, suffix in ((data["defects"], ""), (data["defects_before_enrolment"], "_before")):
+        known = {name: service[f"{name}{suffix}"] for name in figures}
+        if service["orders"] is None:
+            known = dict.fromkeys(figures)
+        assert {name: told and told[name] for name in figures} == known
+    if data["defects_before_enrolment"]:
+        assert data["defects_before_enrolment"]["period"] == service["period_before_enrolment"] < data["period"]["id"]
+    sums, claims = defaultdict(lambda: (0, Decimal(0))), defaultdict(lambda: (0, Decimal(0)))
+    for row in refunds:
+        for found, key, amount in (
+            (sums, (row["issued_by"], row["currency"]), row["amount"]),
+            (claims, (row["safe_t_status"], row["currency"]), row["claimed"]),
+        ):
+            found[key] = (found[key][0] + row["number"], found[key][1] + amount)
+    told = {
+        (each["issued_by"], each["currency"]): (each["number"], Decimal(each["amount"])) for each in data["refunds"]
+    }
+    assert told == sums
+    told = {(each["status"], each["currency"]): (each["number"], Decimal(each["amount"])) for each in data["claims"]}
+    assert told == {key: value for key, value in claims.items() if key[0] != "none"}
 
 
 def assert_lines_are_the_units(content: bytes, data: Mapping[str, Any], units: Sequence[Mapping[str, Any]]) -> None:

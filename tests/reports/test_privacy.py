@@ -28,17 +28,22 @@ SHOWN = {
     "shipments": {"shipment_id", "order_id", "order_item_id"},
     "contacts": {"order_id", "order_item_id", "seller_id"},
     "returns": {"order_id", "order_item_id"},
+    "seller_requests": {"order_id", "seller_id"},
+    "refunds": {"order_id", "order_item_id"},
+    "defects": {"order_id"},
 }
 """Columns that are not of a customer: a statement may show them."""
 
-OWN_IDS = {"asin", "contact_id", "return_id"}
+OWN_IDS = {"asin", "contact_id", "return_id", "request_id", "refund_id", "defect_id"}
 """Columns of ids that are not of a customer either, though no statement shows them: readers of the tables see them."""
 
 TIMES = {"effective_at": "2025-01-01T00:00:00Z", "purchased_at": "2026-03-02T12:00:00Z",
          "shipped_at": "2026-03-03T12:00:00Z", "contacted_at": "2026-03-04T12:00:00Z",
-         "requested_at": "2026-03-05T12:00:00Z"}  # fmt: skip
+         "requested_at": "2026-03-05T12:00:00Z", "refunded_at": "2026-03-06T12:00:00Z",
+         "occurred_at": "2026-03-07T12:00:00Z"}  # fmt: skip
 
-IDS = {"seller_id": "S", "order_id": "O", "shipment_id": "P", "contact_id": "C", "return_id": "R"}
+IDS = {"seller_id": "S", "order_id": "O", "shipment_id": "P", "contact_id": "C", "return_id": "R",
+       "request_id": "Q", "refund_id": "F", "defect_id": "D"}  # fmt: skip
 
 
 def planted(folder: Path) -> None:
@@ -50,7 +55,7 @@ def planted(folder: Path) -> None:
         good = row(
             name, **{column: given[column] for column in columns if column in given and column != "requested_at"}
         )
-        good = {"requested_at": TIMES["requested_at"], **good} if name == "returns" else good
+        good = {"requested_at": TIMES["requested_at"], **good} if name in {"returns", "seller_requests"} else good
         rows = [good]
         for number, column in enumerate(columns):
             if column not in shown:
@@ -61,7 +66,15 @@ def planted(folder: Path) -> None:
 
 
 def another_key(name: str, number: int) -> dict[str, str]:
-    key = {"shipments": "shipment_id", "contacts": "contact_id", "returns": "return_id", "order_items": "order_item_id"}
+    key = {
+        "shipments": "shipment_id",
+        "contacts": "contact_id",
+        "returns": "return_id",
+        "order_items": "order_item_id",
+        "seller_requests": "request_id",
+        "refunds": "refund_id",
+        "defects": "defect_id",
+    }
     return {key[name]: f"X{number}"} if name in key else {}
 
 

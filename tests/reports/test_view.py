@@ -461,3 +461,79 @@ def test_nothing_is_said_where_a_line_and_the_rules_disagree():
     line = FeeLine("A", "charge", 100, 1, Decimal("0.2"), Decimal(0), None, Decimal(20), "USD")
     performance = Performance(100, 50, 0, 0, 0, 100)  # would be tier 2: known only after the period was closed
     assert next_tier({"A": version}, performance, [line], has_returns=False, digits=2) is None
+
+
+# -- requests, refunds and defects ------------------------------------------------------------------------------------
+
+
+def test_what_is_not_known_is_left_out(books):
+    books.usual_terms()
+    books.usual_seller()
+    (it,) = shown(books)
+    assert (it.requests, it.refunds, it.claims, it.defects, it.defects_before_enrolment) == (None, [], [], None, None)
+    say = Said(it)
+    assert (say.requests, say.response, say.refunds, say.claims, say.resolved) == ([], None, [], [], "")
+
+
+def test_requests_are_judged_by_those_that_were_due(books):
+    books.usual_terms()
+    books.usual_seller()
+    books.served("S1", requests=10, requests_due=8, requests_answered=6, requests_late=2, requests_unanswered=0)
+    (it,) = shown(books)
+    assert it.requests == (8, 6, 2, 0, 2)
+    say = Said(it)
+    assert plain(say.words.response.fraction) == "6 / 8"
+    assert say.words.response.per_cent == "75.00%"
+    assert say.requests == [
+        ["Answered within 24 hours", 6],
+        ["Answered later", 2],
+        ["Made less than 24 hours before the period ended: in no rate", 2],
+    ]
+    assert say.resolved == "Counted contacts resolved within 48 hours: 18 / 20 = 90.00%"
+    assert it.defects is None, "of those nothing is known"
+
+
+def test_without_a_request_that_was_due_there_is_no_rate(books):
+    books.usual_terms()
+    books.usual_seller()
+    books.served("S1", requests=1, requests_due=0, requests_answered=0, requests_late=0, requests_unanswered=0)
+    (it,) = shown(books)
+    assert it.requests == (0, 0, 0, 0, 1)
+    assert Said(it).response is None
+
+
+def test_refunds_by_who_gave_them_and_claims_by_how_they_stand(books):
+    books.usual_terms()
+    books.usual_seller()
+    books.refunded("S1", "service", 4, "44.5001", 1, "12.5", 1, "5", 0, "0")
+    books.refunded("S1", "seller", 1, "3", 1, "3", 0, "0", 0, "0")
+    books.refunded("S1", "service", 2, "1999", 0, "0", 0, "0", 2, "1999", currency="JPY")
+    (it,) = shown(books)
+    say = Said(it)
+    assert say.refunds == [
+        ["The service", 2, "1,999 JPY"],
+        ["The service", 4, "44.5001 USD"],
+        ["You", 1, "3.00 USD"],
+    ]
+    assert say.claims == [
+        ["Not decided yet", 2, "15.50 USD"],
+        ["Granted: reimbursed to you", 1, "5.00 USD"],
+        ["Denied", 2, "1,999 JPY"],
+    ]
+    assert str(it.total) == "124.80", "they are no part of it"
+
+
+def test_defects_beside_those_of_the_month_before_enrolment(books):
+    books.usual_terms()
+    books.usual_seller()
+    now = {"orders": 400, "orders_with_defect": 1, "a_to_z_claims": 1, "negative_feedback": 0, "chargebacks": 1}
+    books.served("S1", **now)
+    (it,) = shown(books)
+    assert (it.defects, it.defects_before_enrolment) == ((PERIOD, 1, 0, 1, 1, 400), None)
+    assert [figures for _, figures in Said(it).defects] == [["1"], ["0"], ["1"], ["1"], ["400"], ["0.25%"]]
+    books.con.execute("delete from billing.service")
+    before = {f"{name}_before": 0 for name in now}
+    books.served("S1", **now, **before, period_before_enrolment="2026-08")
+    (it,) = shown(books)
+    assert it.defects_before_enrolment == ("2026-08", 0, 0, 0, 0, 0)
+    assert Said(it).defects[-1] == ["Order defect rate", ["0.25%", "–"]]

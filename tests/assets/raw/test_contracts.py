@@ -1,6 +1,10 @@
 """What a good row is, and how a bad one is told why."""
 
+from datetime import datetime
+from decimal import Decimal
+
 import pytest
+from house import row
 
 from assets.raw.contracts import DATASETS
 from assets.raw.typing_sql import HOW_TO_READ
@@ -71,6 +75,43 @@ def test_forms_of_a_seller(home, raw, column, good, bad):
     home.load_file("sellers.csv", rows)
     assert [row for row, *_ in home.quarantine()] == list(range(len(good) + 1, len(rows) + 1))
     assert {name for _, name, *_ in home.quarantine()} == {column}
+
+
+@pytest.mark.parametrize(
+    ("column", "good", "bad"),
+    [
+        (
+            "amount",
+            ["0", "12.5", "0.0001", "1000000000", "12.50000"],
+            ["-1", "12.34567", "1e3", "1000000000.01", "", "$12"],
+        ),
+        ("safe_t_amount", ["0", "12.5"], ["-0.01", "", "n/a"]),
+        ("currency", ["USD", "JPY"], ["usd", "US", "$", ""]),
+        ("issued_by", ["seller"], ["Service", "customer", ""]),
+        ("safe_t_status", ["filed", "granted", "denied"], ["None", "paid", ""]),
+        ("refunded_at", ["2026-03-31T23:59:59-07:00"], ["2026-03-31", "2026-03-31T23:59:59", ""]),
+    ],
+)
+def test_forms_of_a_refund(home, column, good, bad):
+    rows = [
+        row("refunds", **{"refund_id": str(n), "order_id": "O", "refunded_at": "2026-03-01T00:00:00Z", column: value})
+        for n, value in enumerate([*good, *bad])
+    ]
+    home.load_file("refunds_march.csv", rows)
+    assert [number for number, *_ in home.quarantine()] == list(range(len(good) + 1, len(rows) + 1))
+    assert {name for _, name, *_ in home.quarantine()} == {column}
+
+
+def test_amounts_are_kept_as_they_are_and_a_reply_may_be_blank(home):
+    refund = row("refunds", refund_id="F", order_id="O", refunded_at="2026-03-01T00:00:00Z", amount="0.1234")
+    home.load_file("refunds.csv", [refund])
+    asked = row("seller_requests", request_id="Q", order_id="O", requested_at="2026-03-01T00:00:00Z")
+    home.load_file("seller_requests.csv", [asked])
+    assert home.rows("select amount, safe_t_amount from raw.refunds") == [(Decimal("0.1234"), Decimal(0))]
+    assert home.rows("select replied_at from raw.seller_requests") == [(None,)]
+    replied = asked | {"replied_at": "2026-03-01T09:00:00Z"}
+    home.load_file("seller_requests_2.csv", [replied, asked])
+    assert [replied_at for *_, replied_at in home.in_force("seller_requests")] == [datetime(2026, 3, 1, 9)], "a repeat"
 
 
 def test_of_several_failures_the_first_column_in_the_contracts_order_counts(home, raw):
