@@ -1,5 +1,5 @@
--- One row per request of the service to a seller that was made in a period, with its one outcome (domain.md, "Performance":
--- response rate). It is about an item of its order: one of the seller it names before others, a covered one before others.
+-- One row per request of the service to a seller that was made in a period, with its one outcome (domain.md, "Requests, refunds and
+-- defects"). It is about an item of its order: one of the seller it names before others, a covered one before others.
 -- key: period, marketplace_id, request_id
 -- column: marketplace_id | that of the item; unknown while the order is
 -- column: seller_id | that of the item, whatever the request says
