@@ -14,6 +14,9 @@ import pytest
 from reference import (
     CONTACT_OUTCOMES,
     DATASETS,
+    DEFECT_OUTCOMES,
+    REFUND_OUTCOMES,
+    REQUEST_OUTCOMES,
     UNIT_OUTCOMES,
     BeforeFirstVersion,
     Books,
@@ -29,6 +32,7 @@ from reference import (
 from worlds import World, clock_changes, is_order_free, month_start, shuffled, world
 
 SEEDS = range(61)
+BALANCED = {"requests": REQUEST_OUTCOMES, "refunds": REFUND_OUTCOMES, "defects": DEFECT_OUTCOMES}
 US = Marketplace("US", "USD", 2, "America/Los_Angeles")
 JP = Marketplace("JP", "JPY", 0, "Asia/Tokyo")
 PLAIN = """
@@ -132,6 +136,23 @@ def test_every_outcome_occurs_often():
     contacts = Counter(contact["outcome"] for seed in SEEDS for contact in books_of(seed).contacts)
     assert min(units[outcome] for outcome in UNIT_OUTCOMES) >= 50
     assert min(contacts[outcome] for outcome in CONTACT_OUTCOMES) >= 25
+
+
+def test_requests_refunds_and_defects_meet_every_outcome_and_every_edge():
+    of = {name: [row for seed in SEEDS for row in getattr(books_of(seed), name)] for name in BALANCED}
+    for name, outcomes in BALANCED.items():
+        met = Counter(row["outcome"] for row in of[name])
+        assert min(met[outcome] for outcome in outcomes) >= 10, (name, met)
+    delays = Counter(row["replied_at"] and row["replied_at"] - row["due_at"] for row in of["requests"])
+    microsecond = datetime.resolution
+    assert min(delays[delay] for delay in (None, -microsecond, 0 * microsecond, microsecond)) >= 10
+    service = [row for seed in SEEDS for row in books_of(seed).service]
+    assert sum(row["orders_before"] is not None for row in service) >= 10
+    assert any(row["requests"] is None for row in service)
+    absent = [
+        dataset for dataset in DATASETS for seed in SEEDS if dataset not in {name for name, _ in told(seed).rows()}
+    ]
+    assert {"seller_requests", "refunds", "defects"} <= set(absent)
 
 
 def test_items_that_were_cancelled_are_shipped_and_others_are_not():
