@@ -57,10 +57,10 @@ left join core.calendar as month
 def status_of(warehouse: Warehouse, now: datetime) -> dict[str, Any]:
     """How everything stands, as plain values; amounts are decimals, instants UTC.
 
-    `loaded` by dataset, and the optional ones `never_loaded`; `marketplaces`, each with `closed` (with how its statements
-    stand by e-mail, if any were to be sent) and `drafts` by period, its `open_period`, whether rows came since its closed
-    periods were rated (`is_late`), and what is `next`; `failing` checks of the last run; `runs`, the latest first; and
-    `next`, what to do first.
+    `loaded` by dataset, and the optional ones `never_loaded`; `marketplaces`, each with `closed` (with how its
+    statements stand by e-mail, if any were to be sent) and `drafts` by period, its `open_period`, whether rows came
+    since its closed periods were rated (`is_late`), and what is `next`; `failing` checks of the last run; `runs`, the
+    latest first; and `next`, what to do first.
     """
     is_billed = exists(warehouse.con, "billing.statements")
     periods = warehouse.rows(PERIODS) if is_billed else []
