@@ -30,6 +30,9 @@ NOT_PUBLISHED = {
 }
 """Tables that are left out, and why."""
 
+READABLE_SINCE = "v1.4.0"
+"""The oldest DuckDB that can read a copy: tools that analysts use come with older ones than this program."""
+
 NAME = "published.snapshot"
 LATEST = "latest"
 SUFFIX = ".duckdb"
@@ -92,7 +95,7 @@ def views_published(con: duckdb.DuckDBPyConnection) -> dict[str, Table]:
 
 def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
     con = warehouse.con
-    con.execute(f"attach {_quoted(fresh / f'{name}{SUFFIX}')} as snapshot")
+    con.execute(f"attach {_quoted(fresh / f'{name}{SUFFIX}')} as snapshot (storage_version '{READABLE_SINCE}')")
     try:
         for schema in SCHEMAS:
             con.execute(f"create schema snapshot.{schema}")

@@ -23,7 +23,7 @@ with orders_of as (
     select
         period, marketplace_id, seller_id, 'shipments' as dataset, shipment_id as subject_id, order_id, order_item_id,
         shipped_at as happened_at, quantity, outcome,
-        if(coalesce(is_tracking_valid, false), 'tracking_valid', 'tracking_not_valid') as detail, terms_id,
+        case when is_tracking_valid then 'tracking_valid' else 'tracking_not_valid' end as detail, terms_id,
         file_id, row_number
     from core.units
     where seller_id is not null

@@ -65,14 +65,13 @@ dated as (
     -- a reversal takes back what an earlier period entered: it rests on what was known then
     select
         * exclude (posted_load_id),
-        if(
-            entry = 'reversal',
-            max(posted_load_id) filter (entry is distinct from 'reversal') over (
+        case
+            when entry = 'reversal' then max(posted_load_id) filter (entry is distinct from 'reversal') over (
                 partition by marketplace_id, seller_id, period, terms_id, kind
                 order by posted_period groups between unbounded preceding and 1 preceding
-            ),
-            posted_load_id
-        ) as load_id
+            )
+            else posted_load_id
+        end as load_id
     from numbered
 ),
 replaced as (
@@ -102,11 +101,11 @@ select
     case
         when evidence.dataset = 'enrolment_events' then 'enrolment'
         when evidence.dataset in ('returns', 'order_items') or evidence.outcome = 'counted' then 'judged'
-        when evidence.dataset = 'shipments' and evidence.outcome in ('trial', 'chargeable') then if(
-            evidence.terms_id = lines.terms_id and if(evidence.outcome = 'trial', 'trial', 'charge') = lines.kind,
-            'billed',
-            'judged'
-        )
+        when evidence.dataset = 'shipments' and evidence.terms_id = lines.terms_id and (
+            (evidence.outcome = 'trial' and lines.kind = 'trial')
+            or (evidence.outcome = 'chargeable' and lines.kind = 'charge')
+        ) then 'billed'
+        when evidence.dataset = 'shipments' and evidence.outcome in ('trial', 'chargeable') then 'judged'
         when evidence.dataset is not null then 'left_out'
     end as role,
     evidence.dataset, evidence.subject_id, evidence.order_id, evidence.order_item_id, evidence.happened_at,

@@ -72,6 +72,14 @@ def test_a_copy_has_every_table_as_it_is_with_what_it_means(finance: Finance) ->
             assert pl.read_parquet(parquet).height == len(rows)
 
 
+def test_an_older_duckdb_can_read_it(finance: Finance) -> None:
+    made = publish_a_run(finance.warehouse)
+    assert made is not None
+    with duckdb.connect(str(made), read_only=True) as reader:
+        ((tags,),) = reader.sql("select tags from duckdb_databases() where not internal").fetchall()
+    assert tags["storage_version"].startswith("v1.4.0")
+
+
 def test_nothing_of_a_refused_row_is_in_it(finance: Finance) -> None:
     bad = row("contacts", contact_id="C", order_id="A", contacted_at="2026-03-05T12:00:00Z", reason="nonsense")
     text = ",".join(bad) + ",note\n" + ",".join(str(value or "") for value in bad.values()) + f',"{SECRET}"\n'
