@@ -655,7 +655,7 @@ def for_a_while(seconds: float, script: Sequence[Words]) -> Iterator[Words]:
 
 
 def test_two_at_once(commands: Commands, tmp_path: Path) -> None:
-    _, items, _, shipments = (("load", path) for path in files_of("2026-04"))
+    items, shipments = (("load", SAMPLE / f"{dataset}_2026-04.csv") for dataset in ("order_items", "shipments"))
     at_once(
         commands,
         tmp_path,
