@@ -44,6 +44,7 @@ import duckdb
 from assets.as_made import WHOLE, is_as_made, note_made, version_of
 from assets.lineage import look_at, tables_named
 from assets.meanings import MEANINGS
+from assets.raw.contracts import DATASETS
 from assets.reach import show_reached_coverage, show_reached_items
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, parts_that_fit
 
@@ -343,12 +344,14 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False, na
     Books keep their rows of closed periods, and other tables those that re-rating has yet to bring up to date, unless
     they are made aside. What would come out as it is (`as_made.py`) is left as it is, unless it is made aside or the
     warehouse `makes_anew`. Aside, all items are read unless it is `narrow`, for which the raw rows must be looked
-    through. Returns the rows of each in scope. Raises
-    `ChecksFailedError`, and then nothing is changed.
+    through. Returns the rows of each in scope. Raises `ChecksFailedError`, and then nothing is changed.
     """
     con, main = warehouse.con, step[0]
     for table in step:
-        create(con, table)
+        if aside or table.full_name not in warehouse.views:
+            create(con, table)
+        if table.is_view and not aside:
+            warehouse.views.add(table.full_name)
     if main.is_view:
         return dict.fromkeys((table.full_name for table in step), 0)
     if aside:
@@ -414,10 +417,11 @@ def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow:
     """
     knows_slices = any(map(_is_sliced, (query for table in step for query in table.queries)))
     reading = Reading(is_narrow, _slices(warehouse.con) if knows_slices else (ALL_ORDERS,))
-    for table in step:
+    made_of_rows = [table for table in step if not _is_of_nothing(warehouse.con, table)]
+    for table in made_of_rows:
         _replace(warehouse.con, table, reading)
-    counts, failures = {}, []
-    for table in step:
+    counts, failures = dict.fromkeys((table.full_name for table in step), 0), []
+    for table in made_of_rows:
         counts[table.full_name], broken = _count(warehouse.con, table)
         for check in table.checks:
             if broken.get(check, 1):
@@ -427,6 +431,15 @@ def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow:
     if failures:
         raise ChecksFailedError(failures)
     return counts
+
+
+def _is_of_nothing(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+    """Whether a table is made of optional datasets alone, and there is no row of any: it is empty, and stays so."""
+    datasets = [DATASETS[name.removeprefix("raw.")] for name in table.reads if name.startswith("raw.")]
+    return bool(datasets) and all(
+        dataset.is_optional and not con.execute(f"select 1 from in_force.{dataset.name} limit 1").fetchall()
+        for dataset in datasets
+    )
 
 
 def _narrow(con: duckdb.DuckDBPyConnection, *, without: str = "") -> None:

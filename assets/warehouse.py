@@ -131,6 +131,8 @@ class Warehouse:
     """Marketplace → hash of the terms file that this run has read into core.terms."""
     reached: tuple[tuple[Any, ...], bool] | None = None
     """The load and the scope for which `reached` was made last, and whether it has fewer rows than core."""
+    views: set[str] = field(default_factory=set)
+    """Those that this process has made: a view need not be made twice."""
     makes_anew: bool = False
     """Whether tables are made even if they would come out as they are."""
     failures: list[str] = field(default_factory=list)

@@ -88,7 +88,7 @@ def test_the_closed_statement_shows_what_was_known(finance: Finance) -> None:
     assert_reproduced(finance)
 
 
-def test_what_comes_late_is_known_now_and_neither_billed_nor_shown(finance: Finance) -> None:
+def what_comes_late_is_known_now_and_neither_billed_nor_shown(finance: Finance) -> None:
     before, lines = closed(finance), finance.warehouse.rows("from billing.rerated_lines order by all")
     finance.load(
         seller_requests=[
@@ -115,7 +115,7 @@ def test_what_comes_late_is_known_now_and_neither_billed_nor_shown(finance: Fina
     assert_reproduced(finance)
 
 
-def test_an_order_that_comes_late_takes_up_what_waited_for_it(finance: Finance) -> None:
+def an_order_that_comes_late_takes_up_what_waited_for_it(finance: Finance) -> None:
     finance.load(order_items=[row("order_items", order_id="?", purchased_at="2026-03-09T12:00:00Z")])
     finance.run(APRIL)
     assert known(finance)["requests_unanswered"] == 2
@@ -127,14 +127,14 @@ def test_an_order_that_comes_late_takes_up_what_waited_for_it(finance: Finance) 
     assert_reproduced(finance)
 
 
-def test_a_cause_is_what_changed_a_line_and_not_what_came_with_it(finance: Finance) -> None:
+def a_cause_is_what_changed_a_line_and_not_what_came_with_it(finance: Finance) -> None:
     finance.ship("late", 5, MARCH)
     finance.load(refunds=[refund("F3", "late")])
     finance.run(APRIL)
     assert {causes for *_, causes in finance.entries(APRIL)} == {"late_order_item, late_shipment"}
 
 
-def test_the_only_defect_of_a_month_decides_whether_any_is_known(finance: Finance) -> None:
+def the_only_defect_of_a_month_decides_whether_any_is_known(finance: Finance) -> None:
     """Where it turns out to have happened in another month, nobody can know any more; and the other way round."""
     away = [defect(each, order, "2026-04-20T12:00:00Z") for each, order in (("D1", "A"), ("D3", "T2"), ("D4", "A"))]
     finance.load(defects=away)
@@ -147,3 +147,10 @@ def test_the_only_defect_of_a_month_decides_whether_any_is_known(finance: Financ
     # of T no row came, and of its orders it is known again that they had none
     assert (known(finance, "T")["orders"], known(finance, "T")["a_to_z_claims"]) == (1, 0)
     assert_reproduced(finance)
+
+
+def test_late_rows_one_after_the_other(finance: Finance) -> None:
+    what_comes_late_is_known_now_and_neither_billed_nor_shown(finance)
+    an_order_that_comes_late_takes_up_what_waited_for_it(finance)
+    a_cause_is_what_changed_a_line_and_not_what_came_with_it(finance)
+    the_only_defect_of_a_month_decides_whether_any_is_known(finance)
