@@ -4,6 +4,7 @@
 -- to the seller's month, whose contacts per unit decide the tier.
 -- key: posted_period, marketplace_id, seller_id, line_number, dataset, file_id, row_number
 -- kind: view
+-- period: posted_period
 -- column: posted_period | the period of the statement on which the line stands
 -- column: line_number | from 1, in the order of the statement: fee lines, then adjustments
 -- column: period | the period that the line is about; of an adjustment, the closed one that it corrects

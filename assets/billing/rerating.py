@@ -72,6 +72,10 @@ def rerate(
         if whole or standing["load_id"] < latest:
             due.setdefault((standing["load_id"], whole), []).append(name)
     rated = 0
+    if due:  # a home may be older than some of the tables, whose own step need not have come yet
+        for name in ("core.order_items", "core.coverage", *BY_ORDER, "audit.evidence", DEFECTS):
+            for table in step_of(name):
+                create(con, table)
     for (since, whole), names in due.items():
         with made_aside(con):
             rated += _Rerating(warehouse, names, since, latest, whole).run({name: terms[name] for name in names})
@@ -112,9 +116,6 @@ class _Rerating:
         make(self.warehouse, step_of("audit.exceptions"), aside=True)
         touched = self.con.execute("select period, marketplace_id from touched").fetchall()
         (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
-        with in_the_warehouse(self.con):
-            for step in (step_of("audit.evidence"), step_of(DEFECTS)):
-                create(self.con, step[0])
         with in_the_warehouse(self.con), self.warehouse.transaction():
             self.replace(closed)
             self.keep_evidence()

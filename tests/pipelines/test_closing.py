@@ -11,6 +11,7 @@ import pytest
 from finance import APRIL, JP, JUNE, MARCH, MAY, US, Finance, credit
 from house import DATA, NOW, PRESS, bill, close_period, opened, row
 
+from assets.billing.rerating import rerate
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.settings import settings
@@ -260,6 +261,20 @@ def test_a_backdated_enrolment_is_booked_and_reported(finance: Finance) -> None:
     assert finance.warehouse.rows(outcome) == [{"outcome": "chargeable"}]
     assert finance.entries(APRIL) == [(MARCH, "correction", 1, 1, Decimal("0.2"), "enrolment_changed")]
     assert finance.reported("enrolment_backdated") == [(MARCH, "T")]
+
+
+def test_a_home_that_is_older_than_some_tables_is_rated_again(finance: Finance) -> None:
+    finance.close(MARCH)
+    con = finance.warehouse.con
+    con.execute("drop view audit.evidence")
+    for table in ("core.requests", "core.refunds", "core.defects", "audit.request_balance", "billing.defects"):
+        con.execute(f"drop table {table}")
+    finance.ship("late", 5, MARCH)
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    cards = {card.marketplace_id: card for card in terms_for_a_run(con, finance.terms, listed)[0]}
+    assert rerate(finance.warehouse, cards, listed, [US]) == 1
+    finance.run(APRIL)
+    assert [entry[1:3] for entry in finance.entries(APRIL)] == [("reversal", -10), ("correction", 15)]
 
 
 def test_an_enrolment_after_the_close_changes_no_line_of_it(finance: Finance) -> None:
