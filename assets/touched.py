@@ -8,12 +8,12 @@ Does not belong here: working out what changes, and making anything.
 
 from collections.abc import Iterator, Mapping
 
+from assets.billing.rerating import CLOCKS
+from assets.core.calendar import month_of
 from assets.core.marketplaces import Marketplace
 from assets.raw.contracts import DATASETS
 from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse, exists
-
-_CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dataset.happened_at}
 
 
 def periods_touched(
@@ -29,7 +29,7 @@ def periods_touched(
     touched: dict[str, set[str]] = {}
     for marketplace, periods in found.items():
         first, last = closed.get(marketplace, ("", ""))
-        opened = {_after(last) if period <= last else period for period in periods if period >= first}
+        opened = {f"{month_of(last)[1]:%Y-%m}" if period <= last else period for period in periods if period >= first}
         later = {period for period in drafts.get(marketplace, ()) if opened and period > min(opened)}
         for period in opened | later:
             touched.setdefault(period, set()).add(marketplace)
@@ -46,7 +46,7 @@ def _touched(warehouse: Warehouse, marketplaces: Mapping[str, Marketplace], sinc
         ).fetchall()
     }
     found: dict[str, set[str]] = {}
-    selects = list(_times(news & set(_CLOCKS), since))
+    selects = list(_times(news & set(CLOCKS), since))
     if selects:
         zones = (
             "(values "
@@ -85,15 +85,15 @@ def _touched(warehouse: Warehouse, marketplaces: Mapping[str, Marketplace], sinc
 def _times(news: set[str], since: int) -> Iterator[str]:
     """Queries of orders and instants: of what came, of what it beats, and of what waited for an item that came."""
     for name in sorted(news):
-        clock, key = _CLOCKS[name], ", ".join(DATASETS[name].key)
+        clock, key = CLOCKS[name], ", ".join(DATASETS[name].key)
         marketplace = "marketplace_id" if name == "order_items" else "null"
         yield f"""
             select order_id, {marketplace} as marketplace_id, {clock} as happened_at from raw.{name}
             semi join (select {key} from raw.{name} where load_id > {since}) using ({key})"""
     if "order_items" in news:
-        for name in sorted(set(_CLOCKS) - {"order_items"}):
+        for name in sorted(set(CLOCKS) - {"order_items"}):
             yield f"""
-                select order_id, null as marketplace_id, {_CLOCKS[name]} as happened_at from raw.{name}
+                select order_id, null as marketplace_id, {CLOCKS[name]} as happened_at from raw.{name}
                 semi join (select order_id from raw.order_items where load_id > {since}) using (order_id)"""
 
 
@@ -111,8 +111,3 @@ def _drafts(warehouse: Warehouse) -> dict[str, set[str]]:
         for name, period in warehouse.con.execute(query).fetchall():
             found.setdefault(name, set()).add(period)
     return found
-
-
-def _after(period: str) -> str:
-    year, month = int(period[:4]), int(period[5:])
-    return f"{year + month // 12}-{month % 12 + 1:02}"

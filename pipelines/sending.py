@@ -293,7 +293,7 @@ class _Post:
             if hashlib.sha256(content).hexdigest() == sha256:
                 return content
             reason = f"{path} is not what the close made"
-        raise NotSendableError(f"{reason}: csba reproduce {entry.period} --out DIR makes it again")
+        raise NotSendableError(f"{reason}: csba reproduce {entry.period} --out {self._statements} makes it again")
 
 
 def _who(entry: Entry) -> str:
