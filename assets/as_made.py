@@ -31,7 +31,7 @@ Pairs = Collection[tuple[str, str]]
 """Periods and marketplaces; ("", "") stands for a table without periods."""
 WHOLE: Pairs = (("", ""),)
 
-FOLLOWING = {"billing.posted_lines", "billing.rerated_lines", "billing.late_causes"}
+FOLLOWING = {"billing.posted_lines", "billing.rerated_lines", "billing.late_causes", "billing.kept_evidence"}
 """Large tables of which every change shows in those that they follow from."""
 FOLLOWED = {"billing.closes", "billing.credits", "billing.rerating"}
 IDENTIFYING = {"billing.closes": "period, marketplace_id, closed_at"}

@@ -175,7 +175,7 @@ def test_a_pdf_is_attached_where_the_close_made_one(
     spoilt.write_bytes(content + b"%")
     code, _, err = csba("send", PERIOD, "--yes")
     assert code == 1
-    assert f"to A was not sent: {spoilt} is not what the close made: csba reproduce 2026-03 --out DIR" in err
+    assert f"to A was not sent: {spoilt} is not what the close made: csba reproduce 2026-03 --out " in err
     (message,) = postbox.taken
     (pdf,) = message.iter_attachments()
     assert (message["To"], pdf.get_content_type()) == ("b@shop.example", "application/pdf")
