@@ -356,7 +356,7 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False, na
         return dict.fromkeys((table.full_name for table in step), 0)
     if aside:
         _narrow(con)
-        is_narrow = narrow and _is_narrow(warehouse, step)
+        is_narrow = narrow and reads_narrowly(warehouse, step)
         with warehouse.transaction():
             return replace_and_check(warehouse, step, is_narrow=is_narrow)
     _narrow(con, without=CLOSED if main.is_books else CLOSED_AND_BEHIND if main.is_by_period else "")
@@ -369,7 +369,7 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False, na
     if not warehouse.makes_anew and is_as_made(con, own, made, version):
         counts = {table.full_name: _count(con, table)[0] for table in step}
     else:
-        is_narrow = _is_narrow(warehouse, step)
+        is_narrow = reads_narrowly(warehouse, step)
         with warehouse.transaction():
             counts = replace_and_check(warehouse, step, is_narrow=is_narrow)
             note_made(con, own, made, version)
@@ -394,8 +394,11 @@ def _everything_read(step: Sequence[Table]) -> set[str]:
     return found - {table.full_name for table in step}
 
 
-def _is_narrow(warehouse: Warehouse, step: Sequence[Table]) -> bool:
-    """Whether what is `reached` has fewer rows than core (`reach.py`); found once for a scope and a load."""
+def reads_narrowly(warehouse: Warehouse, step: Sequence[Table]) -> bool:
+    """Whether what is `reached` has fewer rows than core (`reach.py`); found once for a scope and a load.
+
+    Not within a transaction, whose end would take with it what was found.
+    """
     queries = [query for table in step for query in table.queries]
     if not any("reached." in query for query in queries):
         return False

@@ -186,17 +186,8 @@ class Warehouse:
         """
         from assets.raw.contracts import DATASETS
 
-        for dataset in DATASETS.values():
-            columns = ", ".join(dataset.columns)
-            self.con.execute(f"""
-                create or replace view in_force.{dataset.name} as
-                select {columns}, load_id, file_id, row_number
-                from {raw}.{dataset.name}
-                anti join (
-                    select file_id, row_number from {raw}.superseded
-                    where dataset = '{dataset.name}' and load_id <= {load_id}
-                ) using (file_id, row_number)
-                where load_id <= {load_id}""")
+        for dataset in DATASETS:
+            self.con.execute(f"create or replace view in_force.{dataset} as {known_after(load_id, dataset, raw)}")
 
     # -- transactions -----------------------------------------------------------------------------------------
 
@@ -299,6 +290,20 @@ def replace_table(
         con.register("rows_to_keep", pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None))
         con.execute(f"insert into {table} by name from rows_to_keep")
         con.unregister("rows_to_keep")
+
+
+def known_after(load_id: int, dataset: str, raw: str = "raw") -> str:
+    """The query of the rows of a dataset that were in force after a load; `raw` is the schema of the raw rows."""
+    from assets.raw.contracts import DATASETS
+
+    return f"""
+        select {", ".join(DATASETS[dataset].columns)}, load_id, file_id, row_number
+        from {raw}.{dataset}
+        anti join (
+            select file_id, row_number from {raw}.superseded
+            where dataset = '{dataset}' and load_id <= {load_id}
+        ) using (file_id, row_number)
+        where load_id <= {load_id}"""
 
 
 def make_table(

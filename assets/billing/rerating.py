@@ -22,8 +22,8 @@ from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kep
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, parse_terms, terms_repriced
 from assets.raw.contracts import DATASETS
-from assets.tables import UNKNOWN, choose, create, make, replace_and_check, step_of
-from assets.warehouse import Warehouse
+from assets.tables import UNKNOWN, choose, create, make, reads_narrowly, replace_and_check, step_of
+from assets.warehouse import Warehouse, known_after
 
 CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dataset.happened_at}
 """The time of each dataset of orders that decides where a row counts."""
@@ -107,20 +107,29 @@ class _Rerating:
             make(self.warehouse, step_of(name), aside=True)
         self.find_affected_sellers()
         self.find_touched_periods()
-        self.note_evidence()
+        self.find_items_of_affected_sellers()
+        self.show_affected_sellers_as_before()
+        self.note_evidence("before")
         self.narrow_to_affected_sellers()
         for name in ("billing.performance", "billing.fee_lines"):
             make(self.warehouse, step_of(name), aside=True)
+        self.note_evidence("now")
         self.find_causes()
         self.narrow_to_late_orders_again()
         make(self.warehouse, step_of("audit.exceptions"), aside=True)
         touched = self.con.execute("select period, marketplace_id from touched").fetchall()
         (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
-        with in_the_warehouse(self.con), self.warehouse.transaction():
-            self.replace(closed)
-            self.keep_evidence()
-            self.recount(touched)
-            self.enter(terms)
+        with in_the_warehouse(self.con):
+            recounted = [*(step_of(name)[1:] for name in RECOUNTED), step_of(DEFECTS)] if touched else []
+            choose(self.con, touched)
+            is_narrow = reads_narrowly(self.warehouse, [table for step in recounted for table in step])
+            with self.warehouse.transaction():
+                self.replace(closed)
+                self.keep_evidence()
+                choose(self.con, touched)
+                for step in recounted:
+                    replace_and_check(self.warehouse, step, is_narrow=is_narrow)
+                self.enter(terms)
         return rated
 
     def closed(self) -> list[tuple[str, str]]:
@@ -302,8 +311,19 @@ class _Rerating:
                     where marketplace_id = '{UNKNOWN}' and contact_id in (from late_contacts)
             ) semi join scope using (period, marketplace_id)""")
 
-    def note_evidence(self) -> None:
-        """`evidence_before`: what spoke for the lines of affected sellers when they were last rated."""
+    def find_items_of_affected_sellers(self) -> None:
+        """`raw.order_items` aside: every version of their items, read once; all items, where everything is in doubt."""
+        sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
+        kind = "view" if self.whole else "table"
+        self.con.execute(f"create {kind} raw.order_items as from warehouse.raw.order_items {sellers}")
+        look_through(self.con, ["raw.superseded"])
+
+    def show_items_after(self, load_id: int) -> None:
+        """Of the affected sellers, as they were known after a load."""
+        self.show("in_force.order_items", known_after(load_id, "order_items"))
+
+    def show_affected_sellers_as_before(self) -> None:
+        """What their lines rested on when they were last rated: the warehouse's rows, and versions beaten since."""
         for name in BY_ORDER:
             self.con.execute(f"alter table {name} rename to {name.replace('core.', 'fresh_')}")
         for name in (*BY_ORDER, "billing.performance"):
@@ -312,27 +332,20 @@ class _Rerating:
         events = ("core.enrolment_events", "core.enrolments")
         for name in events:
             self.show(name, f"from {name}_before {sellers}")
-        self.show(
-            "in_force.order_items",
-            f"""
-            from warehouse.in_force.order_items {sellers} where load_id <= {self.since}
-            union all
-            from warehouse.raw.order_items {sellers}
-            semi join (
-                from warehouse.raw.superseded where dataset = 'order_items' and load_id > {self.since}
-            ) using (file_id, row_number)
-            where load_id <= {self.since}""",
-        )
+        self.show_items_after(self.since)
+
+    def note_evidence(self, when: str) -> None:
+        """`evidence_before`, `evidence_now`: what speaks for the lines of affected sellers, as they are shown."""
         (evidence,) = step_of("audit.evidence")
         self.con.execute(f"""
-            create table evidence_before as
+            create table evidence_{when} as
             select {EVIDENCE_COLUMNS} from ({evidence.query})
             semi join affected using (period, marketplace_id, seller_id)""")
-        self.con.execute("drop view billing.performance")
-        look_through(self.con, events)
 
     def narrow_to_affected_sellers(self) -> None:
         """What rating reads aside: all rows of the affected sellers, those of late orders as just made."""
+        self.con.execute("drop view billing.performance")
+        look_through(self.con, ("core.enrolment_events", "core.enrolments"))
         for name in BY_ORDER:
             made = name.replace(".", ".fresh_")
             also = "anti join late_contacts using (contact_id)" if name == "core.contacts" else ""
@@ -342,8 +355,7 @@ class _Rerating:
                 union all by name"""
             fresh = f"select * from {made} {self.only('affected', 'period, marketplace_id, seller_id')}"
             self.show(name, fresh if self.whole else f"{kept} {fresh}")
-        sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
-        self.show("in_force.order_items", f"select * from warehouse.in_force.order_items {sellers}")
+        self.show_items_after(self.latest)
 
     def narrow_to_late_orders_again(self) -> None:
         """What is reported aside: all that concerns late orders, with the causes just found."""
@@ -437,21 +449,13 @@ class _Rerating:
                     join (select marketplace_id, max(load_id) as load_id from billing.closes group by all) as closed
                         on closed.marketplace_id = kept.marketplace_id and kept.until_load > closed.load_id
                 ) using ({key})
-            ),
-            now as (
-                select {EVIDENCE_COLUMNS} from audit.evidence semi join aside.main.affected using ({key})
             )
             select before.*, {self.latest} as until_load
             from before
-            semi join ((from before except from now) union all (from now except from before)) using ({key})""")
-
-    def recount(self, touched: Sequence[tuple[str, str]]) -> None:
-        """Count the balances of the touched periods again, and the defects of their sellers."""
-        if touched:
-            choose(self.con, touched)
-            for name in RECOUNTED:
-                replace_and_check(self.warehouse, step_of(name)[1:])
-            replace_and_check(self.warehouse, step_of(DEFECTS))
+            semi join (
+                (from before except from aside.main.evidence_now)
+                union all (from aside.main.evidence_now except from before)
+            ) using ({key})""")
 
     def enter(self, terms: Mapping[str, Terms]) -> None:
         """Note how far the marketplaces are."""
