@@ -4,6 +4,7 @@ Every step of a run is made in one process (`definitions.py`), because the wareh
 """
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -13,8 +14,9 @@ from pydantic import Field
 from assets.billing import books
 from assets.core.marketplaces import read_marketplaces
 from assets.core.terms import terms_for_a_run
+from assets.figures import figures_of, figures_of_whole
 from assets.settings import Settings
-from assets.sql_assets import PERIODS, UP_TO_DATE, Selection, labels, leave_out_refused
+from assets.sql_assets import PERIODS, UP_TO_DATE, Selection, labels, leave_out_refused, shown_of
 from assets.tables import create, set_scope, step_of
 from assets.warehouse import Warehouse
 from pipelines.closing import CloseError, close, lost_files, to_close
@@ -92,8 +94,11 @@ def reports_statements(
         raise dg.Failure("\n".join(wrong), allow_retries=False)
     for pair in changed:
         pages.note(pair, places[pair])
+    (statements,) = step_of("billing.statements")
+    figures = figures_of(warehouse.con, statements, period, read_marketplaces(settings.marketplaces))
     return dg.MaterializeResult(
         metadata={
+            **shown_of(figures),
             "statements": written.statements,
             "made_anew": written.made,
             "folder": dg.MetadataValue.path(settings.statements / period),
@@ -130,9 +135,10 @@ def reports_close_reports(
 ) -> dg.MaterializeResult:
     """Write the close report of a period anew, of marketplaces where anything has changed."""
     closed = {(row["period"], row["marketplace_id"]) for row in warehouse.rows("from billing.closes")}
+    every = _in_scope(context, warehouse, settings, selection)
     scope = [
         pair
-        for pair in _in_scope(context, warehouse, settings, selection)
+        for pair in every
         # what was signed stays as it was signed
         if pair not in closed or not report_page(settings.close_reports, *pair).exists()
     ]
@@ -144,8 +150,11 @@ def reports_close_reports(
     written = write_close_reports(warehouse.con, changed, settings.close_reports)
     for pair in changed:
         pages.note(pair, places[pair])
+    (exceptions,) = step_of("audit.exceptions")
+    figures = figures_of(warehouse.con, exceptions, context.partition_key, read_marketplaces(settings.marketplaces))
     return dg.MaterializeResult(
         metadata={
+            **shown_of(replace(figures, rows=len(every))),
             "made_anew": len(written),
             "folder": dg.MetadataValue.path(settings.close_reports / context.partition_key),
         }
@@ -213,8 +222,10 @@ def billing_closes(
     except CloseError as error:
         warehouse.failures.append(str(error))
         raise dg.Failure(str(error), allow_retries=False) from error
+    columns = books.TABLES["billing.closes"][1]
     return dg.MaterializeResult(
         metadata={
+            **shown_of(figures_of_whole(warehouse.con, "billing.closes", columns, every)),
             "closed": ", ".join(due) or "none",
             "closed_already": ", ".join(already) or "none",
             "left_out": ", ".join(left_out) or "none",

@@ -1,6 +1,7 @@
 -- One row per thing that is reported and changes nothing by itself (domain.md, "Terms, and rating", "Reported, never
 -- silently accepted").
 -- key: period, marketplace_id, kind, subject, detail
+-- chart: things reported | select period, 1 from audit.exceptions
 -- column: period | the period in which it happened
 -- column: kind | activation_repeated, deactivation_outside, activation_refused, activation_late,
 --     deactivation_late, eligibility_lost, shipped_before_ordered, shipped_beyond_ordered, shipped_though_cancelled,
