@@ -16,15 +16,21 @@ from typing import Any
 import duckdb
 
 from assets.version import code_version
-from assets.warehouse import make_table
 
 TABLE = "audit.made"
-DESCRIPTION = "One row per table, period and marketplace: the version of what its rows were made from."
-COLUMNS = {
-    "table_name": ("varchar", "the table, with its schema; or what is made from tables: reports.…, published.…"),
-    "period": ("varchar", "the period; empty: of a table that has none"),
-    "marketplace_id": ("varchar", "the marketplace; empty: of a table that has no periods"),
-    "version": ("varchar", "hash of all that the rows were made from"),
+TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
+    TABLE: (
+        "One row per table, period and marketplace: the version of what its rows were made from.",
+        {
+            "table_name": (
+                "varchar",
+                "the table, with its schema; or what is made from tables: reports.…, published.…",
+            ),
+            "period": ("varchar", "the period; empty: of a table that has none"),
+            "marketplace_id": ("varchar", "the marketplace; empty: of a table that has no periods"),
+            "version": ("varchar", "hash of all that the rows were made from"),
+        },
+    )
 }
 
 Pairs = Collection[tuple[str, str]]
@@ -77,11 +83,6 @@ def note_made(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs, version:
         " from (select unnest($pairs) as pair)",
         {"table": table, "pairs": chosen, "version": version},
     )
-
-
-def make_account(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the table of versions if there is none."""
-    make_table(con, TABLE, DESCRIPTION, COLUMNS)
 
 
 def _versions(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs) -> list[tuple[str, str, str | None]]:

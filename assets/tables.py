@@ -348,10 +348,10 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False, na
     """
     con, main = warehouse.con, step[0]
     for table in step:
-        if aside or table.full_name not in warehouse.views:
+        if aside or table.full_name not in warehouse.there:
             create(con, table)
-        if table.is_view and not aside:
-            warehouse.views.add(table.full_name)
+        if not aside:
+            warehouse.there.add(table.full_name)
     if main.is_view:
         return dict.fromkeys((table.full_name for table in step), 0)
     if aside:

@@ -131,8 +131,8 @@ class Warehouse:
     """Marketplace → hash of the terms file that this run has read into core.terms."""
     reached: tuple[tuple[Any, ...], bool] | None = None
     """The load and the scope for which `reached` was made last, and whether it has fewer rows than core."""
-    views: set[str] = field(default_factory=set)
-    """Those that this process has made: a view need not be made twice."""
+    there: set[str] = field(default_factory=set)
+    """Tables and views that this process has found or made: what is there stays, and views need not be made twice."""
     makes_anew: bool = False
     """Whether tables are made even if they would come out as they are."""
     failures: list[str] = field(default_factory=list)
@@ -186,8 +186,9 @@ class Warehouse:
         """
         from assets.raw.contracts import DATASETS
 
-        for dataset in DATASETS:
-            self.con.execute(f"create or replace view in_force.{dataset} as {known_after(load_id, dataset, raw)}")
+        with self.transaction():
+            for dataset in DATASETS:
+                self.con.execute(f"create or replace view in_force.{dataset} as {known_after(load_id, dataset, raw)}")
 
     # -- transactions -----------------------------------------------------------------------------------------
 
@@ -285,7 +286,7 @@ def replace_table(
     import polars as pl
 
     con.execute(f"drop table if exists {table}")
-    make_table(con, table, description, columns)
+    make_tables(con, {table: (description, columns)})
     if rows:
         con.register("rows_to_keep", pl.DataFrame(rows, schema=list(columns), orient="row", infer_schema_length=None))
         con.execute(f"insert into {table} by name from rows_to_keep")
@@ -306,14 +307,15 @@ def known_after(load_id: int, dataset: str, raw: str = "raw") -> str:
         where load_id <= {load_id}"""
 
 
-def make_table(
-    con: duckdb.DuckDBPyConnection, table: str, description: str, columns: Mapping[str, tuple[str, str]]
+def make_tables(
+    con: duckdb.DuckDBPyConnection, tables: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]]
 ) -> None:
-    """Make a table, empty, if there is none; `columns` gives each one's type and meaning, in order."""
-    if exists(con, table):
-        return
-    con.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in columns.items())})")
-    comment_on(con, "table", table, description, {name: meaning for name, (_, meaning) in columns.items()})
+    """Make those that do not exist, empty; each has a description, and columns with type and meaning, in order."""
+    there = _tables(con)
+    for table, (description, columns) in tables.items():
+        if table not in there:
+            con.execute(f"create table {table} ({', '.join(f'{name} {kind}' for name, (kind, _) in columns.items())})")
+            comment_on(con, "table", table, description, {name: meaning for name, (_, meaning) in columns.items()})
 
 
 def columns_to_make(columns: Mapping[str, str]) -> str:
@@ -326,10 +328,15 @@ def columns_to_make(columns: Mapping[str, str]) -> str:
 
 def exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Whether there is a table `schema.name` in the current database."""
+    return table in _tables(con)
+
+
+def _tables(con: duckdb.DuckDBPyConnection) -> set[str]:
+    """Every table `schema.name` of the current database. To ask for one of them takes the engine no less."""
     query = """
-        select 1 from duckdb_tables()
-        where database_name = current_database() and schema_name = ? and table_name = ? and not temporary"""
-    return bool(con.execute(query, table.split(".")).fetchall())
+        select schema_name || '.' || table_name from duckdb_tables()
+        where database_name = current_database() and not temporary"""
+    return {name for (name,) in con.execute(query).fetchall()}
 
 
 def comment_on(
@@ -428,9 +435,8 @@ def _make_file(home: Path) -> None:
 
 
 def _make_schemas(warehouse: Warehouse) -> None:
-    from assets.as_made import make_account
-    from assets.billing.books import make_books
-    from assets.billing.outbox import make_outbox
+    from assets import as_made
+    from assets.billing import books, outbox
     from assets.meanings import MEANINGS
     from assets.raw.contracts import DATASETS
 
@@ -438,13 +444,10 @@ def _make_schemas(warehouse: Warehouse) -> None:
     with warehouse.transaction():
         for schema in SCHEMAS:
             con.execute(f"create schema if not exists {schema}")
-        for table, (description, columns) in ACCOUNTS_OF_LOADS.items():
-            make_table(con, table, description, columns)
-        make_books(con)
-        make_outbox(con)
-        make_account(con)
+        make_tables(con, {**ACCOUNTS_OF_LOADS, **books.TABLES, **outbox.TABLES, **as_made.TABLES})
+        there = _tables(con)
         for dataset in DATASETS.values():
-            if exists(con, f"raw.{dataset.name}"):
+            if f"raw.{dataset.name}" in there:
                 continue
             own = dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null")
             con.execute(f"create table raw.{dataset.name} ({columns_to_make(dataset.columns | own)})")

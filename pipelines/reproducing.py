@@ -16,14 +16,14 @@ from pathlib import Path
 from typing import Any
 
 from assets.aside import HERE, beside, look_through
-from assets.billing.books import LINE_COLUMNS, make_books
+from assets.billing.books import LINE_COLUMNS, TABLES
 from assets.core.calendar import make_calendar
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.marketplaces import DESCRIPTION as MARKETPLACES
 from assets.core.terms import make_terms, parse_terms
 from assets.raw.contracts import DATASETS
 from assets.tables import choose, make, step_of, steps
-from assets.warehouse import Warehouse, replace_table
+from assets.warehouse import Warehouse, make_tables, replace_table
 from reports.statement import Press
 from reports.statement.folders import replacement
 from reports.statement.names import MANIFEST, folder_name
@@ -129,7 +129,7 @@ class _Again:
         con, listed = self.con, {self.id: self.marketplace}
         look_through(con, [f"raw.{name}" for name in (*DATASETS, "superseded")])
         self.warehouse.show_as_of(self.close["load_id"])
-        make_books(con)
+        make_tables(con, TABLES)
         con.execute(
             f"insert into billing.closes from {self.books_of('closes')} and period = $period",
             self.key,

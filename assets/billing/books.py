@@ -13,8 +13,6 @@ from typing import Any
 
 import duckdb
 
-from assets.warehouse import make_table
-
 _LINE: Mapping[str, tuple[str, str]] = {
     "period": ("varchar", "the closed period"),
     "marketplace_id": ("varchar", "the marketplace"),
@@ -158,12 +156,6 @@ def known_lines(database: str = "") -> str:
         select {LINE_COLUMNS} from {of}billing.rerated_lines
         union all
         select {LINE_COLUMNS} from {of}billing.fee_lines anti join {of}billing.closes using (period, marketplace_id)"""
-
-
-def make_books(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables that do not exist yet."""
-    for name, (description, columns) in TABLES.items():
-        make_table(con, name, description, columns)
 
 
 def keep_terms(con: duckdb.DuckDBPyConnection, sha256: str, marketplace_id: str, content: str) -> None:

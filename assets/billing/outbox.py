@@ -13,7 +13,7 @@ from datetime import datetime
 
 import duckdb
 
-from assets.warehouse import Warehouse, exists, make_table
+from assets.warehouse import Warehouse, exists
 
 WAITING = ("queued", "unaddressed", "failed")
 """The states in which the next `csba send` tries."""
@@ -95,12 +95,6 @@ class Entry:
         if self.state == "handing_over":
             return "uncertain"
         return "waiting" if self.is_waiting and self.state != "unaddressed" else self.state
-
-
-def make_outbox(con: duckdb.DuckDBPyConnection) -> None:
-    """Make the tables that do not exist yet."""
-    for name, (description, columns) in TABLES.items():
-        make_table(con, name, description, columns)
 
 
 def entries(con: duckdb.DuckDBPyConnection, period: str, marketplaces: Sequence[str]) -> list[Entry]:
