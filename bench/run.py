@@ -343,6 +343,7 @@ def main() -> None:
     arguments.add_argument("--rounds", type=int, default=3)
     arguments.add_argument("--folder", type=Path, help="where worlds and homes go; kept. Else a temporary one.")
     arguments.add_argument("--out", type=Path, help="the table in Markdown; it is printed in any case")
+    arguments.add_argument("--append", action="store_true", help="add the table to those in the file")
     given = arguments.parse_args()
     with tempfile.TemporaryDirectory() as place:
         folder = given.folder or Path(place)
@@ -362,8 +363,10 @@ def main() -> None:
                 lines.append(row.in_markdown())
                 print(lines[-1], flush=True)
     if given.out:
-        title = "# What was measured\n\nWritten by `bench/run.py`; what each row is stands there.\n\n"
-        given.out.write_text(title + "\n".join(lines) + "\n", encoding="utf-8")
+        before = "# What was measured\n\nWritten by `bench/run.py`; what each row is stands there.\n\n"
+        if given.append and given.out.exists():
+            before = given.out.read_text(encoding="utf-8") + "\n"
+        given.out.write_text(before + "\n".join(lines) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
