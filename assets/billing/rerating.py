@@ -60,8 +60,11 @@ def rerate(
     con, latest = warehouse.con, warehouse.latest_load()
     with_returns = {row[0] for row in con.execute("from core.marketplaces_with_returns").fetchall()}
     due: dict[tuple[int, str | None], list[str]] = {}
+    waiting: dict[int, list[str]] = {}
     for name, standing in rerating_of(con).items():
         if name not in chosen or name not in terms:
+            if standing["load_id"] < latest:
+                waiting.setdefault(standing["load_id"], []).append(name)
             continue
         rated_with = parse_terms(kept_terms(con, standing["terms_sha256"], name), terms[name].path, marketplaces)
         whole = None
@@ -72,13 +75,16 @@ def rerate(
         if whole or standing["load_id"] < latest:
             due.setdefault((standing["load_id"], whole), []).append(name)
     rated = 0
-    if due:  # a home may be older than some of the tables, whose own step need not have come yet
+    if due or waiting:  # a home may be older than some of the tables, whose own step need not have come yet
         for name in ("core.order_items", "core.coverage", *BY_ORDER, "audit.evidence", DEFECTS):
             for table in step_of(name):
                 create(con, table)
     for (since, whole), names in due.items():
         with made_aside(con):
             rated += _Rerating(warehouse, names, since, latest, whole).run({name: terms[name] for name in names})
+    for since, names in waiting.items():
+        with made_aside(con):
+            _Rerating(warehouse, names, since, latest, whole=None).keep()
     return rated
 
 
@@ -108,8 +114,10 @@ class _Rerating:
         self.find_affected_sellers()
         self.find_touched_periods()
         self.find_items_of_affected_sellers()
+        self.set_late_orders_aside()
         self.show_affected_sellers_as_before()
         self.note_evidence("before")
+        self.show_enrolments_and_items_now()
         self.narrow_to_affected_sellers()
         for name in ("billing.performance", "billing.fee_lines"):
             make(self.warehouse, step_of(name), aside=True)
@@ -131,6 +139,25 @@ class _Rerating:
                     replace_and_check(self.warehouse, step, is_narrow=is_narrow)
                 self.enter(terms)
         return rated
+
+    def keep(self) -> None:
+        """Keep what lines rest on, of marketplaces that are not rated now.
+
+        Enrolments are those of all marketplaces in every run, and order items those of the last load.
+        """
+        look_through(self.con, SHOWN_ASIDE)
+        choose(self.con, self.closed())
+        self.find_changed_enrolments()
+        self.find_late_rows()
+        self.find_affected_sellers()
+        self.find_items_of_affected_sellers()
+        self.show_affected_sellers_as_before()
+        make(self.warehouse, step_of("core.order_items"), aside=True)
+        self.note_evidence("before")
+        self.show_enrolments_and_items_now()
+        self.note_evidence("now")
+        with in_the_warehouse(self.con), self.warehouse.transaction():
+            self.keep_evidence()
 
     def closed(self) -> list[tuple[str, str]]:
         """The closed periods of the marketplaces, and the same months of rows that have none."""
@@ -322,10 +349,13 @@ class _Rerating:
         """Of the affected sellers, as they were known after a load."""
         self.show("in_force.order_items", known_after(load_id, "order_items"))
 
-    def show_affected_sellers_as_before(self) -> None:
-        """What their lines rested on when they were last rated: the warehouse's rows, and versions beaten since."""
+    def set_late_orders_aside(self) -> None:
+        """`core.fresh_units` and so on: what was made of late orders."""
         for name in BY_ORDER:
             self.con.execute(f"alter table {name} rename to {name.replace('core.', 'fresh_')}")
+
+    def show_affected_sellers_as_before(self) -> None:
+        """What their lines rested on when they were last rated: the warehouse's rows, and versions beaten since."""
         for name in (*BY_ORDER, "billing.performance"):
             self.show(name, f"from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)")
         sellers = "semi join affected using (marketplace_id, seller_id)"
@@ -333,6 +363,11 @@ class _Rerating:
         for name in events:
             self.show(name, f"from {name}_before {sellers}")
         self.show_items_after(self.since)
+
+    def show_enrolments_and_items_now(self) -> None:
+        """As they are known by all marketplaces alike."""
+        look_through(self.con, ("core.enrolment_events", "core.enrolments"))
+        self.show_items_after(self.latest)
 
     def note_evidence(self, when: str) -> None:
         """`evidence_before`, `evidence_now`: what speaks for the lines of affected sellers, as they are shown."""
@@ -345,7 +380,6 @@ class _Rerating:
     def narrow_to_affected_sellers(self) -> None:
         """What rating reads aside: all rows of the affected sellers, those of late orders as just made."""
         self.con.execute("drop view billing.performance")
-        look_through(self.con, ("core.enrolment_events", "core.enrolments"))
         for name in BY_ORDER:
             made = name.replace(".", ".fresh_")
             also = "anti join late_contacts using (contact_id)" if name == "core.contacts" else ""
@@ -355,7 +389,6 @@ class _Rerating:
                 union all by name"""
             fresh = f"select * from {made} {self.only('affected', 'period, marketplace_id, seller_id')}"
             self.show(name, fresh if self.whole else f"{kept} {fresh}")
-        self.show_items_after(self.latest)
 
     def narrow_to_late_orders_again(self) -> None:
         """What is reported aside: all that concerns late orders, with the causes just found."""
