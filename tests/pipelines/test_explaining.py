@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 from finance import APRIL, JP, MARCH, MAY, US, Finance, credit
-from house import DATA, NOW, opened, row
+from house import DATA, NOW, bill, opened, row
 from rich.console import Console
 
 from assets.core.marketplaces import read_marketplaces
@@ -107,6 +107,23 @@ def test_what_a_line_rests_on_stays_when_later_rows_come_and_months_close(financ
             assert {each: lines(other, each) for each in seen} == seen
         kept = warehouse.rows("select distinct until_load from billing.kept_evidence")
         assert len(kept) == 3
+
+
+def test_a_run_of_another_marketplace_leaves_what_closed_lines_rest_on(tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        finance.close(MARCH)
+        seen = lines(finance, MARCH)
+        corrected = {"updated_at": "2026-06-01T00:00:00Z"}
+        finance.load(
+            order_items=[row("order_items", order_id="A", purchased_at="2026-03-01T12:00:00Z", **corrected)],
+            enrolment_events=[row("enrolment_events", seller_id="S", effective_at="2024-06-01T00:00:00Z")],
+        )
+        for _ in range(2):
+            bill(warehouse, [APRIL], terms=finance.terms, only=[JP])
+            assert lines(finance, MARCH) == seen
+        finance.run(APRIL)
+        assert lines(finance, MARCH) == seen
 
 
 def test_rows_carry_their_file_and_that_of_their_item(finance: Finance) -> None:
