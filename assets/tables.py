@@ -46,7 +46,7 @@ from assets.lineage import look_at, tables_named
 from assets.meanings import MEANINGS
 from assets.raw.contracts import DATASETS
 from assets.reach import show_reached_coverage, show_reached_items
-from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, parts_that_fit
+from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, in_transaction, parts_that_fit
 
 FOLDER = Path(__file__).parent
 SCHEMAS = ("core", "billing", "audit")
@@ -457,14 +457,16 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
     Before the transaction that fills it: a table is either there or not, whatever becomes of its rows.
     """
     if table.is_view:
-        con.execute(f"create or replace view {table.full_name} as {table.query}")
-        columns = [name for name, *_ in con.execute(f"describe {table.full_name}").fetchall()]
-        comment_on(con, "view", table.full_name, table.description, table.meanings(columns))
+        with in_transaction(con):
+            con.execute(f"create or replace view {table.full_name} as {table.query}")
+            columns = [name for name, *_ in con.execute(f"describe {table.full_name}").fetchall()]
+            comment_on(con, "view", table.full_name, table.description, table.meanings(columns))
     elif not exists(con, table.full_name):
         with _temporary_tables(con, table, None):
             columns = _columns(con, table.query)
-        con.execute(f"create table {table.full_name} ({columns_to_make(columns)})")
-        comment_on(con, "table", table.full_name, table.description, table.meanings(columns))
+        with in_transaction(con):
+            con.execute(f"create table {table.full_name} ({columns_to_make(columns)})")
+            comment_on(con, "table", table.full_name, table.description, table.meanings(columns))
 
 
 def _replace(con: duckdb.DuckDBPyConnection, table: Table, reading: Reading) -> None:

@@ -194,20 +194,27 @@ class Warehouse:
 
     @contextmanager
     def transaction(self) -> Generator[None]:
-        """All or nothing. DuckDB gives a transaction up at any error: catch nothing inside and go on."""
-        self.con.execute("begin")
-        try:
+        """All or nothing (`in_transaction`)."""
+        with in_transaction(self.con):
             yield
-        except BaseException:
-            self.con.execute("rollback")
-            raise
-        self.con.execute("commit")
 
     def rows(self, query: str, parameters: Sequence[Any] | Mapping[str, Any] = ()) -> list[dict[str, Any]]:
         """The rows of a query as dicts; for small results."""
         result = self.con.execute(query, parameters)
         names = [column[0] for column in result.description or ()]
         return [dict(zip(names, row, strict=True)) for row in result.fetchall()]
+
+
+@contextmanager
+def in_transaction(con: duckdb.DuckDBPyConnection) -> Generator[None]:
+    """All or nothing. DuckDB gives a transaction up at any error: catch nothing inside and go on."""
+    con.execute("begin")
+    try:
+        yield
+    except BaseException:
+        con.execute("rollback")
+        raise
+    con.execute("commit")
 
 
 @contextmanager
