@@ -44,7 +44,7 @@ tables: $(READY)  ## make docs/tables.md anew, from the tables
 	@$(BIN)/python tests/tables_told.py docs/tables.md
 
 lock: $(READY)  ## after a change of pyproject.toml
-	@$(UV) pip compile -q pyproject.toml --group dev --extra archive --extra service $(LOCKED) -o requirements.lock
+	@$(UV) pip compile -q pyproject.toml --group dev --extra archive --extra service --extra spark $(LOCKED) -o requirements.lock
 	@$(UV) pip compile -q --group bench --constraints requirements.lock $(LOCKED) -o requirements-bench.lock
 
 $(READY): requirements.lock requirements-uv.lock pyproject.toml

@@ -99,8 +99,9 @@ def raw(
         marketplaces=listed,
         now=datetime.now(UTC).replace(tzinfo=None),
         limits=settings.limits,
+        lake=settings.lake,
     )
-    warehouse.failures.extend(f"{refusal.path}: {refusal.reason}" for refusal in report.refusals)
+    warehouse.failures.extend(report.faults)
     touched = periods_touched(warehouse, listed, since=told_up_to(warehouse, already))
     begun = [period for period in touched if PERIODS.has_partition_key(period)]
     for period in begun:
@@ -109,9 +110,9 @@ def raw(
     warehouse.counts[TOLD_UP_TO] = warehouse.latest_load()
     for name in DATASETS:
         yield _loaded(warehouse, name, [file for file in report.loads if file.dataset == name], report.load_id)
-    if report.refusals:
-        refused = "\n".join(f"{refusal.path}: {refusal.reason}" for refusal in report.refusals)
-        raise dg.Failure(f"these files were refused, the others are loaded:\n{refused}", allow_retries=False)
+    if report.faults:
+        faults = "\n".join(report.faults)
+        raise dg.Failure(f"this went wrong, all else is loaded:\n{faults}", allow_retries=False)
 
 
 TOLD_UP_TO = "touched_told_up_to_load"

@@ -9,6 +9,7 @@ sees core's rows of both; where most items are near anyway, it sees core's table
 Does not belong here: what is done with the items.
 """
 
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import duckdb
@@ -23,11 +24,27 @@ MANY = 10
 """So many times as many items as a month names must be near for only those named to be looked for."""
 
 
-def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
-    """Make the temporary view `reached_order_items` for `scope` if it is worth it; returns whether it is."""
+@dataclass(frozen=True)
+class Reached:
+    """The items that a scope can touch: `further_items`, and all that are near, if those are looked at."""
+
+    near: tuple[datetime, datetime] | None
+    """From when on and up to when an item is ordered that is near; none: those that are named are all."""
+
+    @property
+    def items(self) -> str:
+        """The query of them; it travels (`travel.py`)."""
+        further = "select * from further_items"
+        if self.near is None:
+            return further
+        return f"select * from core.order_items where {_between('purchased_at', *self.near)} union all {further}"
+
+
+def show_reached_items(con: duckdb.DuckDBPyConnection) -> Reached | None:
+    """Make the temporary view `reached_order_items` for `scope` if it is worth it; returns what it shows, if it is."""
     bounds = con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
     if bounds[0] is None:
-        return False
+        return None
     first, last = bounds
     near = _between("purchased_at", first - NEAR, last)
     ((items_near,),) = con.execute(f"select count(*) from raw.order_items where {near}").fetchall()
@@ -42,11 +59,11 @@ def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
     if items_near > MANY * rows_naming:
         con.execute(f"create or replace temp table orders_named as select distinct order_id from ({named})")
         con.execute("""
-            create or replace temp view reached_order_items as
+            create or replace temp table further_items as
             from core.order_items semi join orders_named using (order_id)""")
-        return True
+        return _shown(con, Reached(None))
     if items < WORTH_IT * items_near:
-        return False
+        return None
     # Texts are slow to tell apart: two hashes of 64 bits stand for an id of two parts. What names an order alone may be
     # about any of its items.
     con.execute(f"""
@@ -64,10 +81,12 @@ def show_reached_items(con: duckdb.DuckDBPyConnection) -> bool:
     con.execute(f"""
         create or replace temp table further_items as
         from core.order_items where not ({near}) and order_id in (from orders_named)""")
-    con.execute(f"""
-        create or replace temp view reached_order_items as
-        from core.order_items where {near} union all from further_items""")
-    return True
+    return _shown(con, Reached((first - NEAR, last)))
+
+
+def _shown(con: duckdb.DuckDBPyConnection, reached: Reached) -> Reached:
+    con.execute(f"create or replace temp view reached_order_items as {reached.items}")
+    return reached
 
 
 def show_reached_coverage(con: duckdb.DuckDBPyConnection, coverage: str) -> None:

@@ -15,6 +15,10 @@ from urllib.parse import urlsplit
 
 from assets.addresses import fault_of_address
 
+DUCKDB, SPARK = "duckdb", "spark"
+ENGINES = (DUCKDB, SPARK)
+"""What may make the heavy tables (`engines.py`)."""
+
 CHECKOUT = Path(__file__).resolve().parents[1]
 DEEPEST_POSSIBLE = 500
 """JSON that is nested deeper is not parsed, whatever is set: the parser's own end comes not long after."""
@@ -71,6 +75,14 @@ class Settings:
     """The folder in which Dagster's sensor looks for new files."""
     webhook: str
     """The address that is told of runs of Dagster's page, which may hold a secret; empty: nobody is told."""
+    engine: str
+    """What makes the heavy tables: `duckdb`, or `spark`."""
+    master: str
+    """The cluster, as Spark names it; empty: what its properties say, else this machine."""
+    lake: str
+    """A folder, absolute, or a URL, in which raw rows of orders are kept as Parquet; empty: they are not."""
+    spark_properties: Path | None
+    """A file of settings of Spark's own."""
 
     @property
     def warehouse(self) -> Path:
@@ -120,8 +132,9 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
     `CSBA_HOME`, `CSBA_DATA`, `CSBA_TERMS`, `CSBA_SOURCES`, `CSBA_FONTS` and `CSBA_MAIL` name places, by default
     those of the checkout and its home; `CSBA_PDF` the PDF engine; `CSBA_MEMORY` the memory, such as `4GB`, by default
     half of the machine's; `CSBA_SNAPSHOTS` how many copies for readers are kept; `CSBA_LANDING` where new files land,
-    `CSBA_WEBHOOK` who is told of runs, and `CSBA_POSTGRES` where they are kept, for Dagster; and `CSBA_LONGEST_LINE`
-    and its like the limits of files, as whole numbers.
+    `CSBA_WEBHOOK` who is told of runs, and `CSBA_POSTGRES` where they are kept, for Dagster; `CSBA_LAKE` where raw rows
+    are kept for other engines, `CSBA_ENGINE` which of them is used, and `CSBA_MASTER` and `CSBA_SPARK_PROPERTIES` how
+    Spark is; and `CSBA_LONGEST_LINE` and its like the limits of files, as whole numbers.
 
     Raises `SettingsError`.
     """
@@ -145,7 +158,26 @@ def settings(environment: Mapping[str, str] = os.environ) -> Settings:
         mail=place("CSBA_MAIL", data / "mail.toml"),
         landing=place("CSBA_LANDING", home / "landing"),
         webhook=_webhook((environment.get("CSBA_WEBHOOK") or "").strip()),
+        engine=_engine((environment.get("CSBA_ENGINE") or "").strip()),
+        master=(environment.get("CSBA_MASTER") or "").strip(),
+        lake=_lake((environment.get("CSBA_LAKE") or "").strip()),
+        spark_properties=place("CSBA_SPARK_PROPERTIES", home) if environment.get("CSBA_SPARK_PROPERTIES") else None,
     )
+
+
+def _engine(text: str) -> str:
+    if text and text not in ENGINES:
+        raise SettingsError(f"CSBA_ENGINE is {text!r}; it is {' or '.join(ENGINES)}")
+    return text or DUCKDB
+
+
+def _lake(text: str) -> str:
+    """A folder, or the URL of one. It is repeated in messages, and so names nobody's key."""
+    if "://" not in text:
+        return str(Path(text).expanduser().resolve()) if text else ""
+    if not re.fullmatch(r"[a-z][a-z0-9]*://[^\s@]+", text):
+        raise SettingsError("CSBA_LAKE is a folder, or a URL such as s3://bucket/folder that names no user and no key")
+    return text
 
 
 def _has_postgres(address: str) -> bool:

@@ -7,17 +7,19 @@ Does not belong here: any rule of billing.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import timedelta
-from typing import Any
+from typing import Any, Literal
 
 import dagster as dg
-from pydantic import Field
+from pydantic import Field, PrivateAttr
 
 from assets.checks import check_results, check_specs
 from assets.core.marketplaces import Marketplace, read_marketplaces
 from assets.core.terms import terms_for_a_run
+from assets.engines import HEAVY, Engine, EngineError, engine_of
 from assets.figures import Figures, figures_of
-from assets.settings import Settings
+from assets.settings import DUCKDB, Settings
 from assets.tables import ChecksFailedError, Table, make, set_scope, steps
 from assets.warehouse import ACCOUNTS_OF_LOADS, Warehouse
 
@@ -56,6 +58,23 @@ class Selection(dg.ConfigurableResource):
         default=False,
         description="Let changed terms price closed periods anew, and book the difference as adjustments.",
     )
+
+
+class ChosenEngine(dg.ConfigurableResource):
+    """What makes the heavy tables (`engines.py`) in a run; by default what the settings say."""
+
+    name: Literal["duckdb", "spark"] = Field(
+        default=DUCKDB,
+        description="duckdb: this machine alone. spark: Spark makes the tables of orders, and DuckDB checks them.",
+    )
+    master: str = Field(default="", description="The cluster, as Spark names it, such as spark://host:7077.")
+    _engine: Engine | None = PrivateAttr(default=None)
+
+    def of(self, settings: Settings) -> Engine | None:
+        """The engine; the same for all steps of a run. Raises `EngineError` if it cannot be used."""
+        if self._engine is None:
+            self._engine = engine_of(replace(settings, engine=self.name, master=self.master or settings.master))
+        return self._engine
 
 
 def leave_out_refused(warehouse: Warehouse, settings: Settings, selection: Selection) -> None:
@@ -99,16 +118,20 @@ def _asset(step: Sequence[Table]) -> dg.AssetsDefinition:
         warehouse: dg.ResourceParam[Warehouse],
         settings: dg.ResourceParam[Settings],
         selection: Selection,
+        engine: ChosenEngine,
     ) -> Iterator[dg.MaterializeResult | dg.AssetCheckResult]:
         if not main.is_view:
             leave_out_refused(warehouse, settings, selection)
             set_scope(warehouse, context.partition_key, selection.marketplaces)
         try:
-            rows = make(warehouse, step)
+            rows = make(warehouse, step, engine=engine.of(settings) if main.full_name in HEAVY else None)
         except ChecksFailedError as error:
             warehouse.failures.extend(map(str, error.failures))
             warehouse.marketplaces_at_fault |= error.marketplaces
             yield from check_results(step, error.failures)
+            raise dg.Failure(str(error), allow_retries=False) from error
+        except EngineError as error:
+            warehouse.failures.extend([str(error)] if str(error) not in warehouse.failures else [])
             raise dg.Failure(str(error), allow_retries=False) from error
         listed = read_marketplaces(settings.marketplaces)
         for table in step:

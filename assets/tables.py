@@ -34,6 +34,7 @@ import re
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from datetime import datetime
 from functools import cache
 from itertools import pairwise, takewhile
 from pathlib import Path
@@ -42,6 +43,7 @@ from typing import Any
 import duckdb
 
 from assets.as_made import WHOLE, is_as_made, note_made, version_of
+from assets.engines import HEAVY, Engine
 from assets.lineage import look_at, tables_named
 from assets.meanings import MEANINGS
 from assets.raw.contracts import DATASETS
@@ -338,13 +340,23 @@ def choose(con: duckdb.DuckDBPyConnection, pairs: Sequence[tuple[str, str]]) -> 
     return [row[0] for row in con.execute("select distinct marketplace_id from chosen order by all").fetchall()]
 
 
-def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False, narrow: bool = False) -> dict[str, int]:
+def make(
+    warehouse: Warehouse,
+    step: Sequence[Table],
+    *,
+    aside: bool = False,
+    narrow: bool = False,
+    engine: Engine | None = None,
+) -> dict[str, int]:
     """Make the tables of a step anew for what is in scope, in one transaction, and check them before it commits.
+
+    An `engine` makes the rows of heavy tables in DuckDB's stead; what is made aside is DuckDB's own.
 
     Books keep their rows of closed periods, and other tables those that re-rating has yet to bring up to date, unless
     they are made aside. What would come out as it is (`as_made.py`) is left as it is, unless it is made aside or the
     warehouse `makes_anew`. Aside, all items are read unless it is `narrow`, for which the raw rows must be looked
-    through. Returns the rows of each in scope. Raises `ChecksFailedError`, and then nothing is changed.
+    through. Returns the rows of each in scope. Raises `ChecksFailedError` or `EngineError`, and then nothing is
+    changed.
     """
     con, main = warehouse.con, step[0]
     for table in step:
@@ -371,8 +383,10 @@ def make(warehouse: Warehouse, step: Sequence[Table], *, aside: bool = False, na
     else:
         is_narrow = reads_narrowly(warehouse, step)
         with warehouse.transaction():
-            counts = replace_and_check(warehouse, step, is_narrow=is_narrow)
+            counts = replace_and_check(warehouse, step, is_narrow=is_narrow, engine=engine)
             note_made(con, own, made, version)
+        if engine is not None:
+            engine.keep([table.full_name for table in step])
     latest = warehouse.latest_load()
     for table in step:
         warehouse.made.setdefault(table.full_name, {}).update(dict.fromkeys(scope, latest))
@@ -406,23 +420,25 @@ def reads_narrowly(warehouse: Warehouse, step: Sequence[Table]) -> bool:
     key = (warehouse.latest_load(), *scope)
     if warehouse.reached is None or warehouse.reached[0] != key:
         warehouse.reached = key, show_reached_items(warehouse.con)
-    is_narrow = warehouse.reached[1]
+    is_narrow = warehouse.reached[1] is not None
     if is_narrow and any("reached.coverage" in query for query in queries):
         show_reached_coverage(warehouse.con, tables()["core.coverage"].query)
     return is_narrow
 
 
-def replace_and_check(warehouse: Warehouse, step: Sequence[Table], *, is_narrow: bool = False) -> dict[str, int]:
+def replace_and_check(
+    warehouse: Warehouse, step: Sequence[Table], *, is_narrow: bool = False, engine: Engine | None = None
+) -> dict[str, int]:
     """Within a transaction: replace what is in scope, whatever it is, and check it; the tables exist.
 
-    `is_narrow` says whether `reached` has fewer rows than core. Returns the rows of each. Raises `ChecksFailedError`,
-    which must end the transaction.
+    `is_narrow` says whether `reached` has fewer rows than core. Returns the rows of each. Raises `ChecksFailedError` or
+    `EngineError`, which must end the transaction.
     """
     knows_slices = any(map(_is_sliced, (query for table in step for query in table.queries)))
     reading = Reading(is_narrow, _slices(warehouse.con) if knows_slices else (ALL_ORDERS,))
     made_of_rows = [table for table in step if not _is_of_nothing(warehouse.con, table)]
     for table in made_of_rows:
-        _replace(warehouse.con, table, reading)
+        _replace(warehouse, table, reading, engine)
     counts, failures = dict.fromkeys((table.full_name for table in step), 0), []
     for table in made_of_rows:
         counts[table.full_name], broken = _count(warehouse.con, table)
@@ -469,8 +485,12 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
             comment_on(con, "table", table.full_name, table.description, table.meanings(columns))
 
 
-def _replace(con: duckdb.DuckDBPyConnection, table: Table, reading: Reading) -> None:
+def _replace(warehouse: Warehouse, table: Table, reading: Reading, engine: Engine | None) -> None:
+    con = warehouse.con
     con.execute(f"delete from {table.in_scope if table.is_by_period else table.full_name}")
+    if engine is not None and table.full_name in HEAVY:
+        engine.insert(warehouse, table, _instants(con), is_narrow=reading.is_narrow)
+        return
     with _temporary_tables(con, table, reading):
         _insert(con, table.full_name, table.query, reading)
 
@@ -535,9 +555,14 @@ def _run(
     ours = query.replace("reached.", "reached_" if reading.is_narrow else "core.")
     if _is_sliced(query):
         con.execute(f"create or replace temp macro in_slice(id) as {orders}")
+    values = {name: value for name, value in _instants(con).items() if f"${name}" in query}
+    return con.execute(f"{what} {ours}", values)
+
+
+def _instants(con: duckdb.DuckDBPyConnection) -> dict[str, datetime]:
+    """The values that queries ask for, of the scope; all are null if it is empty."""
     (row,) = con.execute("select min(starts_at), max(ends_at), min(quarter_starts_at) from scope").fetchall()
-    values = dict(zip(_INSTANTS, row, strict=True))
-    return con.execute(f"{what} {ours}", {name: value for name, value in values.items() if f"${name}" in query})
+    return dict(zip(_INSTANTS, row, strict=True))
 
 
 def _count(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, dict[Check, int]]:

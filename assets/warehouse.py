@@ -15,9 +15,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import duckdb
+
+if TYPE_CHECKING:
+    from assets.reach import Reached
 
 FILE = "warehouse.duckdb"
 SECONDS_BETWEEN_TRIES = 0.2
@@ -129,8 +132,8 @@ class Warehouse:
     """Table → periods and marketplaces that this run has made, without a failed check, and the load that was known."""
     terms_used: dict[str, str] = field(default_factory=dict)
     """Marketplace → hash of the terms file that this run has read into core.terms."""
-    reached: tuple[tuple[Any, ...], bool] | None = None
-    """The load and the scope for which `reached` was made last, and whether it has fewer rows than core."""
+    reached: tuple[tuple[Any, ...], "Reached | None"] | None = None
+    """The load and the scope for which `reached` was made last, and what it shows if it has fewer rows than core."""
     there: set[str] = field(default_factory=set)
     """Tables and views that this process has found or made: what is there stays, and views need not be made twice."""
     makes_anew: bool = False

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assets.settings import Settings, settings
+from assets.settings import ENGINES, SPARK, Settings, settings
 from pipelines.periods import parse_periods
 from pipelines.printing import as_lines
 
@@ -79,24 +79,26 @@ def load(paths: tuple[Path, ...], dry_run: bool, wait: bool) -> None:
     started = time.monotonic()
     places, console = settings(), _console()
     with TemporaryDirectory(prefix="csba-") if dry_run else nullcontext(places.home) as home:
-        places = replace(places, home=Path(home))
+        places = replace(places, home=Path(home), lake="" if dry_run else places.lake)
         with _open(places, "csba load", wait=wait) as warehouse:
             report = _load(console, warehouse, places, paths)
     if dry_run:
         console.print("Nothing was kept; what the home knows already was not looked at", soft_wrap=True)
-        sys.exit(UNUSABLE if report.refusals else 0)
+        sys.exit(UNUSABLE if report.faults else 0)
     seconds = time.monotonic() - started
     rows = sum(file.rows_read for file in report.loads)
     what = (
         f"{rows:,} rows read in {seconds:.1f} s, {rows / seconds:,.0f} a second" if rows else "Nothing new was loaded"
     )
     console.print(f"{what}; warehouse: {places.warehouse}", soft_wrap=True)
-    sys.exit(UNUSABLE if report.refusals else 0)
+    sys.exit(UNUSABLE if report.faults else 0)
 
 
 @cli.command()
 @click.argument("periods", metavar="PERIOD", type=PERIODS)
 @MARKETPLACES
+@click.option("--engine", type=click.Choice(ENGINES), help="What makes the tables of orders; by default CSBA_ENGINE.")
+@click.option("--master", metavar="URL", help="Spark's cluster, such as spark://host:7077; by default CSBA_MASTER.")
 @click.option("--reprice", is_flag=True, help="Let changed terms price closed periods anew, and book the difference.")
 @click.option("--anew", is_flag=True, help="Make every table, even those that nothing has changed of.")
 @click.option("--tables-only", is_flag=True, help="Tables and checks, but no statements and no close report.")
@@ -105,6 +107,8 @@ def load(paths: tuple[Path, ...], dry_run: bool, wait: bool) -> None:
 def run(
     periods: list[str],
     marketplaces: tuple[str, ...],
+    engine: str | None,
+    master: str | None,
     reprice: bool,
     anew: bool,
     tables_only: bool,
@@ -118,6 +122,9 @@ def run(
     from pipelines.profiling import Profile
 
     places, console, profile = settings(), _console(), Profile() if is_profiled else None
+    places = replace(places, engine=engine or places.engine, master=master or places.master)
+    if master and places.engine != SPARK:
+        raise click.UsageError("--master is Spark's: it goes with --engine spark")
     with _open(places, f"csba run {_shown(periods)}", wait=wait) as warehouse:
         warehouse.makes_anew = anew
         code = _run(
@@ -612,7 +619,7 @@ def demo() -> None:
     periods = sorted({path.name.removesuffix(".csv").split("_")[-1] for path in sample.glob("shipments_*")})
     with _open(places, "csba demo") as warehouse:
         report = _load(console, warehouse, places, [sample])
-        code = UNUSABLE if report.refusals else _run(console, warehouse, places, periods, ())
+        code = UNUSABLE if report.faults else _run(console, warehouse, places, periods, ())
         if not code:
             _publish(console, warehouse, places)
     sys.exit(code)
@@ -636,11 +643,12 @@ def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: S
             marketplaces=read_marketplaces(places.marketplaces),
             now=_now(),
             limits=places.limits,
+            lake=places.lake,
             progress=show,
         )
-    for refusal in report.refusals:
-        _complain(f"{refusal.path}: {refusal.reason}")
-        warehouse.failures.append(f"{refusal.path}: {refusal.reason}")
+    for fault in report.faults:
+        _complain(fault)
+        warehouse.failures.append(fault)
     warehouse.counts |= {
         "files": len(report.loads),
         "files_unchanged": len(report.unchanged),
@@ -903,13 +911,14 @@ def _mistakes() -> tuple[type[Exception], ...]:
     """What a user can mend: told in a sentence, never with a traceback."""
     from assets.core.accounts import AccountsError
     from assets.core.marketplaces import MarketplacesError
+    from assets.engines import EngineError
     from assets.raw.sources import SourceError
     from assets.settings import SettingsError
     from assets.warehouse import WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
     from pipelines.closing import CloseError
     from reports.pdf import PdfError
 
-    inputs = AccountsError, MarketplacesError, PdfError, SettingsError, SourceError, OSError
+    inputs = AccountsError, EngineError, MarketplacesError, PdfError, SettingsError, SourceError, OSError
     return CloseError, *inputs, WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
 
 

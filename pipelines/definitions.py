@@ -8,7 +8,7 @@ import dagster as dg
 
 from assets import settings as places
 from assets.python_assets import python_assets
-from assets.sql_assets import Selection, sql_assets
+from assets.sql_assets import ChosenEngine, Selection, sql_assets
 from assets.version import code_version
 from assets.warehouse import Warehouse, open_warehouse
 from pipelines.jobs import (
@@ -50,12 +50,14 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
 
 def build_definitions(started_by: Mapping[str, Any] | None = None, **resources: Any) -> dg.Definitions:
     """All of it but what starts it (`automation.py`); tests and the command pass resources of their own."""
+    given = {"settings": places.settings(), "selection": Selection(), "warehouse": warehouse, **resources}
+    said = given["settings"]
     return dg.Definitions(
         **(started_by or {}),
         assets=[*python_assets(), *sql_assets(), reports_close_reports, reports_statements, billing_closes],
         jobs=[load_files, billing_month, billing_tables, close_month],
         executor=dg.in_process_executor,
-        resources={"settings": places.settings(), "selection": Selection(), "warehouse": warehouse, **resources},
+        resources={"engine": ChosenEngine(name=said.engine, master=said.master), **given},
     )
 
 

@@ -18,6 +18,7 @@ from sqlalchemy import event
 
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import terms_for_a_run
+from assets.engines import engine_of
 from assets.settings import Settings
 from assets.sql_assets import PERIODS
 from assets.tables import UNKNOWN
@@ -107,7 +108,8 @@ def run(
     terms price closed periods otherwise than they were, which is then booked. Without `pages` tables alone are made.
     Each step is a stage of `profile`.
 
-    Raises `PeriodError` for one that has not begun, or that lies before the first that is kept, and in an empty home.
+    Raises `EngineError` if what the settings name cannot be used; `PeriodError` for a period that has not begun, or
+    that lies before the first that is kept, and in an empty home.
     """
     first, last = PERIODS.get_first_partition_key(), PERIODS.get_last_partition_key()
     outside = [period for period in periods if not PERIODS.has_partition_key(period)]
@@ -115,6 +117,7 @@ def run(
         raise PeriodError(f"{outside[0]} cannot be billed: periods run from {first} to the current one, {last}")
     if not warehouse.latest_load():
         raise PeriodError(f"nothing has been loaded into {warehouse.home} yet; load files first: csba load PATH…")
+    engine_of(settings)
     report = RunReport()
     warehouse.counts["datasets_never_loaded"] = warehouse.never_loaded()
     chosen = list(marketplaces or listed)

@@ -24,16 +24,16 @@ with counts as (
         0 as contacts, 0 as returns, 0 as returns_prepaid
     from core.units
     where outcome in ('trial', 'chargeable')
-        and (period, marketplace_id) in (select (period, marketplace_id) from scope)
+        and (period, marketplace_id) in (select period, marketplace_id from scope)
     union all
     select period, marketplace_id, seller_id, 0, 0, 1, 0, 0
     from core.contacts
     where outcome = 'counted'
-        and (period, marketplace_id) in (select (period, marketplace_id) from scope)
+        and (period, marketplace_id) in (select period, marketplace_id from scope)
     union all
     select period, marketplace_id, seller_id, 0, 0, 0, 1, if(label = 'prepaid', 1, 0)
     from core.returns
-    where (period, marketplace_id) in (select (period, marketplace_id) from scope)
+    where (period, marketplace_id) in (select period, marketplace_id from scope)
 ),
 totals as (
     select

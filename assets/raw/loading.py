@@ -78,6 +78,14 @@ class LoadReport:
     refusals: list[Refusal] = field(default_factory=list)
     unchanged: list[Path] = field(default_factory=list)
     """Files whose content was loaded before."""
+    lacking: str = ""
+    """Why the lake lacks what was loaded; the next load, or a run that needs it, writes it."""
+
+    @property
+    def faults(self) -> list[str]:
+        """What went wrong, each in a sentence."""
+        refused = [f"{refusal.path}: {refusal.reason}" for refusal in self.refusals]
+        return [*refused, *([f"{self.lacking}; what was loaded is kept"] if self.lacking else [])]
 
 
 def load(
@@ -88,12 +96,14 @@ def load(
     marketplaces: Mapping[str, Marketplace],
     now: datetime,
     limits: Limits = LIMITS,
+    lake: str = "",
     progress: Progress = lambda *_: None,
 ) -> LoadReport:
     """Load the new files among those named and those in the folders named.
 
     A file that is unknown, cannot be read or does not add up is refused by name, and the others go on. Rows that break
-    their contract are quarantined. Returns what became of each file.
+    their contract are quarantined. What the `lake` lacks of this load, and of others, is written there last. Returns
+    what became of each file.
     """
     report = LoadReport(warehouse.latest_load() + 1)
     hashes = _Hashes(warehouse, now)
@@ -111,6 +121,13 @@ def load(
             report.refusals.append(Refusal(path, f"it cannot be read: {error.strerror or error}"))
     hashes.keep()
     warehouse.show_as_of(warehouse.latest_load())
+    if lake and warehouse.latest_load():
+        from assets.lake import LakeError, open_lake
+
+        try:
+            open_lake(lake, warehouse.con).keep_loads(warehouse.con)
+        except LakeError as error:
+            report.lacking = str(error)
     return report
 
 

@@ -1,0 +1,175 @@
+"""A query of DuckDB's carried over to Spark, or refused by name where it would not mean the same there.
+
+What sqlglot cannot translate it often passes through without a word, and some of what both engines take gives other
+values. So functions are refused unless they are known to give the same, and the rest of what is known to differ by what
+it is. What is in the text of a query decides, with the types of the columns that it reads.
+
+Does not belong here: running anything.
+"""
+
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import OptimizeError, SqlglotError
+from sqlglot.optimizer.annotate_types import annotate_types
+from sqlglot.optimizer.qualify import qualify
+
+Columns = Mapping[str, Mapping[str, str]]
+"""The tables that a query reads, by the names it has for them: column → DuckDB's type."""
+
+IN_SLICE = "in_slice"
+"""The macro that narrows a query to some orders (`tables.py`); Spark reads all at once, and the macro is true."""
+
+SAME = (
+    *(exp.And, exp.Or, exp.Not, exp.Coalesce, exp.If, exp.Case, exp.Nullif, exp.In, exp.Cast, exp.Exists),
+    *(exp.Sum, exp.Count, exp.Min, exp.Max, exp.RowNumber, exp.Lag, exp.Lead, exp.FirstValue),
+)
+"""Functions, as sqlglot knows them, of which both engines give the same."""
+
+REASONS: Mapping[type[exp.Expr], str] = {
+    exp.Pivot: "PIVOT passes through untranslated",
+    exp.Columns: "COLUMNS() passes through untranslated",
+    exp.OnConflict: "ON CONFLICT passes through untranslated",
+    exp.DateDiff: "date_diff counts boundaries in one engine and whole months in the other",
+    exp.DayOfWeek: "dayofweek begins at 0 in one engine and at 1 in the other",
+    exp.DayOfWeekIso: "dayofweek begins at 0 in one engine and at 1 in the other",
+    exp.TimestampTrunc: "date_trunc of a zoned time goes by the session's zone, and Spark makes every time a zoned one",
+    exp.DateTrunc: "date_trunc of a zoned time goes by the session's zone, and Spark makes every time a zoned one",
+    exp.AtTimeZone: "AT TIME ZONE goes by the session's zone",
+    exp.TableSample: "a sample is drawn otherwise by each engine",
+    exp.Limit: "LIMIT keeps other rows in each engine",
+    exp.Offset: "OFFSET keeps other rows in each engine",
+    exp.IntDiv: "whole division of negative numbers is rounded otherwise",
+    exp.Lambda: "a lambda passes through untranslated",
+    exp.Struct: "a struct has other names for its fields",
+    exp.Unnest: "unnest has other rules for null and order",
+    exp.Lateral: "LATERAL has other rules",
+}
+"""What is known to differ, and how."""
+
+WHOLE = exp.DataType.INTEGER_TYPES
+ZONED = frozenset((exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIMESTAMPLTZ, exp.DataType.Type.TIMETZ))
+
+
+class TravelError(ValueError):
+    """A query that would not mean the same on Spark."""
+
+
+def faults(query: str, columns: Columns) -> list[str]:
+    """What of a query would not mean the same on Spark, each by its name; none if it travels."""
+    try:
+        tree = _parsed(query)
+    except SqlglotError as error:
+        return [f"it cannot be parsed: {str(error).splitlines()[0]}"]
+    if not isinstance(tree, exp.Query):
+        found = [REASONS[kind] for kind in REASONS if tree.find(kind)]
+        return [f"{type(tree).__name__.upper()} is no query", *found]
+    found = [*_known_to_differ(tree), *_unknown_functions(tree)]
+    try:
+        found += _differing_by_type(tree, columns)
+    except OptimizeError as error:
+        found.append(f"the types of its columns are not known: {str(error).splitlines()[0]}")
+    return list(dict.fromkeys(found))
+
+
+def carried_over(query: str, instants: Mapping[str, datetime], names: Mapping[str, str]) -> str:
+    """A query in Spark's words. `names` says what each table that it reads is called there.
+
+    The query has no `faults`; `instants` are the values of its parameters.
+    """
+    return _in_sparks_words(_parsed(query), instants, names).sql(dialect="spark")
+
+
+def tables_read(query: str) -> list[str]:
+    """The tables that a query reads, as it names them: `schema.table`, or a temporary one."""
+    tree = _parsed(query)
+    own = {each.alias for each in tree.find_all(exp.CTE)}
+    return sorted({name for each in tree.find_all(exp.Table) if (name := _name(each)) not in own})
+
+
+def _parsed(query: str) -> exp.Expr:
+    return sqlglot.parse_one(query, read="duckdb")
+
+
+def _name(table: exp.Table) -> str:
+    return f"{table.db}.{table.name}" if table.db else table.name
+
+
+def _in_sparks_words(tree: exp.Expr, instants: Mapping[str, datetime], names: Mapping[str, str]) -> exp.Expr:
+    def word(node: exp.Expr) -> exp.Expr:
+        if isinstance(node, exp.Table) and _name(node) in names:
+            return exp.alias_(exp.to_table(names[_name(node)]), node.alias_or_name, table=True)
+        if isinstance(node, exp.Placeholder):
+            return exp.cast(exp.Literal.string(str(instants[node.name])), exp.DataType.Type.TIMESTAMPNTZ)
+        if isinstance(node, exp.Anonymous) and node.name.lower() == IN_SLICE:
+            return exp.true()
+        return node
+
+    tree = tree.transform(word)
+    for query in list(tree.find_all(exp.Select)):
+        if query.args.get("qualify"):
+            query.replace(_without_qualify(query))
+    return tree
+
+
+def _without_qualify(query: exp.Select) -> exp.Select:
+    """The rows of a query that its QUALIFY keeps; sqlglot's own way loses the columns of a star."""
+    inner = query.copy()
+    condition = inner.args["qualify"].this
+    inner.set("qualify", None)
+    inner = inner.select(exp.alias_(condition, "is_kept"))
+    star = exp.Star(except_=[exp.to_identifier("is_kept")])
+    return exp.select(star).from_(inner.subquery("judged")).where(exp.column("is_kept"))
+
+
+def _known_to_differ(tree: exp.Expr) -> Iterator[str]:
+    for kind, reason in REASONS.items():
+        if tree.find(kind):
+            yield reason
+    for join in tree.find_all(exp.Join):
+        if join.method.upper() in {"ASOF", "POSITIONAL"}:
+            yield f"{join.method.upper()} JOIN passes through untranslated"
+    for node in tree.find_all(exp.In):
+        query = node.args.get("query")
+        if query and any(isinstance(each, exp.Tuple) for each in query.this.selects):
+            yield "IN of a row wants its columns without brackets: (a, b) in (select a, b …)"
+    if any(not parameter.name for parameter in tree.find_all(exp.Placeholder)):
+        yield "a parameter is written $name, not ?"
+
+
+def _unknown_functions(tree: exp.Expr) -> Iterator[str]:
+    for node in tree.find_all(exp.Func):
+        if isinstance(node, exp.Anonymous):
+            if node.name.lower() != IN_SLICE:
+                yield f"{node.name.lower()}() is a macro, or a function that Spark is not known to have"
+        elif not isinstance(node, (*SAME, *REASONS)):
+            yield f"{node.sql_name().lower()}() is not known to give the same"
+
+
+def _differing_by_type(tree: exp.Expr, columns: Columns) -> Iterator[str]:
+    names = {name: name.replace(".", "_") for name in columns}
+    schema: dict[str, object] = {names[name]: dict(types) for name, types in columns.items()}
+    flat = _in_sparks_words(tree.copy(), _AnyInstant(), names)
+    qualified = qualify(flat, schema=schema, dialect="duckdb", identify=False)
+    typed = annotate_types(qualified, schema=schema, dialect="duckdb")
+    for node in typed.walk():
+        if node.type is not None and node.type.this in ZONED:
+            yield f"a zoned time ({node.sql(dialect='duckdb')}) goes by the session's zone"
+        if isinstance(node, exp.Div) and not (_is_whole(node.left) and _is_whole(node.right)):
+            yield f"division of what are not whole numbers ({node.sql(dialect='duckdb')}) gives other digits"
+        if isinstance(node, exp.Cast) and node.to.this in WHOLE and not _is_whole(node.this):
+            yield f"{node.sql(dialect='duckdb')}: DuckDB rounds to a whole number, Spark cuts off"
+
+
+def _is_whole(node: exp.Expr) -> bool:
+    inner = node.unnest()
+    if isinstance(inner, exp.Nullif):
+        return _is_whole(inner.this)
+    return inner.type is not None and inner.type.this in WHOLE
+
+
+class _AnyInstant(dict[str, datetime]):
+    def __missing__(self, key: str) -> datetime:
+        return datetime(2000, 1, 1)  # noqa: DTZ001 - UTC, as every instant of the warehouse
