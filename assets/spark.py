@@ -24,7 +24,7 @@ from assets.lake import SUPERSEDED, Lake, LakeError, Pair, open_lake
 from assets.raw.contracts import DATASETS
 from assets.reach import Reached
 from assets.tables import Table, tables
-from assets.travel import carried_over, faults, tables_read
+from assets.travel import carried_over, columns_of, faults, tables_read
 from assets.warehouse import Warehouse, known_after
 
 if TYPE_CHECKING:
@@ -248,12 +248,6 @@ class _Showing:
             return self.session.sql(f"select {nothing} where false")
         schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
         return self.session.read.schema(schema).parquet(*map(self.lake.url, files))
-
-
-def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
-    """The columns of a table as a query names it, and DuckDB's types."""
-    described = con.execute(f"describe {name.replace('reached.', 'core.')}").fetchall()
-    return {column: kind for column, kind, *_ in described}
 
 
 @contextmanager

@@ -4,12 +4,13 @@ What sqlglot cannot translate it often passes through without a word, and some o
 values. So functions are refused unless they are known to give the same, and the rest of what is known to differ by what
 it is. What is in the text of a query decides, with the types of the columns that it reads.
 
-Does not belong here: running anything.
+Does not belong here: running any of them.
 """
 
 from collections.abc import Iterator, Mapping
 from datetime import datetime
 
+import duckdb
 import sqlglot
 from sqlglot import exp
 from sqlglot.errors import OptimizeError, SqlglotError
@@ -45,11 +46,13 @@ REASONS: Mapping[type[exp.Expr], str] = {
     exp.Lambda: "a lambda passes through untranslated",
     exp.Struct: "a struct has other names for its fields",
     exp.Unnest: "unnest has other rules for null and order",
+    exp.Explode: "unnest has other rules for null and order",
     exp.Lateral: "LATERAL has other rules",
 }
 """What is known to differ, and how."""
 
 WHOLE = exp.DataType.INTEGER_TYPES
+DECIMAL = frozenset((exp.DataType.Type.DECIMAL,))
 ZONED = frozenset((exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIMESTAMPLTZ, exp.DataType.Type.TIMETZ))
 
 
@@ -89,6 +92,12 @@ def tables_read(query: str) -> list[str]:
     return sorted({name for each in tree.find_all(exp.Table) if (name := _name(each)) not in own})
 
 
+def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
+    """The columns of a table as a query names it, and DuckDB's types."""
+    described = con.execute(f"describe {name.replace('reached.', 'core.')}").fetchall()
+    return {column: kind for column, kind, *_ in described}
+
+
 def _parsed(query: str) -> exp.Expr:
     return sqlglot.parse_one(query, read="duckdb")
 
@@ -108,14 +117,15 @@ def _in_sparks_words(tree: exp.Expr, instants: Mapping[str, datetime], names: Ma
         return node
 
     tree = tree.transform(word)
-    for query in list(tree.find_all(exp.Select)):
-        if query.args.get("qualify"):
-            query.replace(_without_qualify(query))
+    while any(query.args.get("qualify") for query in tree.find_all(exp.Select)):
+        tree = tree.transform(_without_qualify)
     return tree
 
 
-def _without_qualify(query: exp.Select) -> exp.Select:
-    """The rows of a query that its QUALIFY keeps; sqlglot's own way loses the columns of a star."""
+def _without_qualify(query: exp.Expr) -> exp.Expr:
+    """The rows of a query that its QUALIFY keeps; sqlglot's own way gives the columns beside a star twice."""
+    if not isinstance(query, exp.Select) or not query.args.get("qualify"):
+        return query
     inner = query.copy()
     condition = inner.args["qualify"].this
     inner.set("qualify", None)
@@ -135,7 +145,7 @@ def _known_to_differ(tree: exp.Expr) -> Iterator[str]:
         query = node.args.get("query")
         if query and any(isinstance(each, exp.Tuple) for each in query.this.selects):
             yield "IN of a row wants its columns without brackets: (a, b) in (select a, b …)"
-    if any(not parameter.name for parameter in tree.find_all(exp.Placeholder)):
+    if any(parameter.name == "?" for parameter in tree.find_all(exp.Placeholder)):
         yield "a parameter is written $name, not ?"
 
 
@@ -159,8 +169,14 @@ def _differing_by_type(tree: exp.Expr, columns: Columns) -> Iterator[str]:
             yield f"a zoned time ({node.sql(dialect='duckdb')}) goes by the session's zone"
         if isinstance(node, exp.Div) and not (_is_whole(node.left) and _is_whole(node.right)):
             yield f"division of what are not whole numbers ({node.sql(dialect='duckdb')}) gives other digits"
-        if isinstance(node, exp.Cast) and node.to.this in WHOLE and not _is_whole(node.this):
-            yield f"{node.sql(dialect='duckdb')}: DuckDB rounds to a whole number, Spark cuts off"
+        if isinstance(node, exp.Cast) and not (_is_whole(node.this) or isinstance(node.this, exp.Literal)):
+            said = node.sql(dialect="duckdb")
+            if node.to.this in WHOLE:
+                yield f"{said}: DuckDB rounds to a whole number, Spark cuts off"
+            elif not (_is_decimal(node.this) and node.to.this in DECIMAL):
+                yield f"{said}: a cast is known to give the same of numbers alone"
+        if isinstance(node, exp.Sum) and not (_is_whole(node.this) or _is_decimal(node.this)):
+            yield f"{node.sql(dialect='duckdb')}: a sum of fractions depends on their order"
 
 
 def _is_whole(node: exp.Expr) -> bool:
@@ -168,6 +184,11 @@ def _is_whole(node: exp.Expr) -> bool:
     if isinstance(inner, exp.Nullif):
         return _is_whole(inner.this)
     return inner.type is not None and inner.type.this in WHOLE
+
+
+def _is_decimal(node: exp.Expr) -> bool:
+    inner = node.unnest()
+    return inner.type is not None and inner.type.this in DECIMAL
 
 
 class _AnyInstant(dict[str, datetime]):

@@ -7,6 +7,7 @@ from pathlib import Path
 from house import DATA, bill, close_period, load_paths, row, write_csv
 
 from assets.core.marketplaces import read_marketplaces
+from assets.engines import Engine
 from assets.warehouse import Warehouse
 from pipelines.crediting import Credit
 
@@ -17,8 +18,8 @@ MARCH, APRIL, MAY, JUNE = "2026-03", "2026-04", "2026-05", "2026-06"
 class Finance:
     """A home with one seller, ten units and no contact in March; each verb loads a file or runs a command."""
 
-    def __init__(self, warehouse: Warehouse, folder: Path) -> None:
-        self.warehouse, self.folder, self.files = warehouse, folder, 0
+    def __init__(self, warehouse: Warehouse, folder: Path, engine: Engine | None = None) -> None:
+        self.warehouse, self.folder, self.files, self.engine = warehouse, folder, 0, engine
         self.terms = folder / "terms"
         shutil.copytree(DATA / "terms", self.terms)
         self.load(
@@ -47,11 +48,11 @@ class Finance:
         self.load(contacts=[row("contacts", contact_id=contact, order_id=order, **{**at, **values})])
 
     def run(self, *periods: str, reprice: bool = False) -> None:
-        bill(self.warehouse, periods, terms=self.terms, reprice=reprice)
+        bill(self.warehouse, periods, terms=self.terms, reprice=reprice, engine=self.engine)
 
     def close(self, *periods: str) -> None:
         for period in periods:
-            assert close_period(self.warehouse, period, terms=self.terms, only=[US]) == [US]
+            assert close_period(self.warehouse, period, terms=self.terms, only=[US], engine=self.engine) == [US]
 
     def entries(self, posted: str) -> list[tuple]:
         """Period, entry, units, tier, amount, causes of what is booked in a period."""

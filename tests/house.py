@@ -13,6 +13,7 @@ from assets.core.accounts import make_accounts, read_accounts
 from assets.core.calendar import make_calendar
 from assets.core.marketplaces import make_marketplaces, read_marketplaces
 from assets.core.terms import make_terms, terms_for_a_run
+from assets.engines import Engine
 from assets.raw.contracts import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import read_sources
@@ -126,7 +127,7 @@ def opened(home: Path) -> Generator[Warehouse]:
 
 
 def load_paths(
-    warehouse: Warehouse, paths: Sequence[Path], marketplaces: Path = DATA / "marketplaces.csv"
+    warehouse: Warehouse, paths: Sequence[Path], marketplaces: Path = DATA / "marketplaces.csv", lake: str = ""
 ) -> LoadReport:
     """Load files; the test decides what it makes of refusals and quarantined rows."""
     return load(
@@ -135,6 +136,7 @@ def load_paths(
         sources=read_sources(DATA / "sources"),
         marketplaces=read_marketplaces(marketplaces),
         now=NOW,
+        lake=lake,
     )
 
 
@@ -146,6 +148,7 @@ def bill(
     terms: Path = DATA / "terms",
     only: Sequence[str] = (),
     reprice: bool = False,
+    engine: Engine | None = None,
 ) -> None:
     """Make every table for the periods, as the job does."""
     listed = read_marketplaces(marketplaces)
@@ -159,12 +162,12 @@ def bill(
         set_scope(warehouse, period, only)
         for step in steps():
             if step[0].schema == "core":
-                make(warehouse, step)
+                make(warehouse, step, engine=engine)
         rerate(warehouse, {card.marketplace_id: card for card in cards}, listed, only or list(listed))
         set_scope(warehouse, period, only)
         for step in steps():
             if step[0].schema != "core":
-                make(warehouse, step)
+                make(warehouse, step, engine=engine)
 
 
 def close_period(
@@ -176,12 +179,13 @@ def close_period(
     only: Sequence[str] = (),
     now: datetime = NOW,
     press: Press = PRESS,
+    engine: Engine | None = None,
 ) -> list[str]:
     """Bring a period up to date and close it, as the command does; returns the marketplaces closed."""
     listed = read_marketplaces(marketplaces)
     due, _ = to_close(warehouse, period, listed, only, now)
     if due:
-        bill(warehouse, [period], marketplaces=marketplaces, terms=terms, only=due)
+        bill(warehouse, [period], marketplaces=marketplaces, terms=terms, only=due, engine=engine)
         cards, _ = terms_for_a_run(warehouse.con, terms, listed)
         close(
             warehouse,

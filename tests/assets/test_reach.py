@@ -37,7 +37,7 @@ def test_every_table_comes_out_the_same(tmp_path: Path) -> None:
                 (view,) = warehouse.con.execute(
                     "select sql from duckdb_views() where view_name = 'reached_order_items' and temporary"
                 ).fetchall()
-                assert ("further_items" in view[0]) == (name == "NEAR")
+                assert ("core.order_items" in view[0]) == (name == "NEAR")
             ((further,),) = warehouse.con.execute("select count(*) from further_items").fetchall()
             assert further > 0
 
