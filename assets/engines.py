@@ -13,7 +13,6 @@ import shutil
 import subprocess
 from collections.abc import Collection, Mapping
 from datetime import datetime
-from functools import cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
@@ -87,7 +86,6 @@ def _must_be_there(lake: str, properties: Path | None) -> None:
     read_properties(properties)
 
 
-@cache
 def _java_version() -> int | None:
     """The version of the Java that Spark would be run by; none if there is none."""
     home = os.environ.get("JAVA_HOME")

@@ -21,7 +21,7 @@ import hashlib
 import json
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from itertools import groupby
 from pathlib import Path
@@ -61,6 +61,8 @@ class Lake:
     """Below the address."""
     files: fs.FileSystem
     """Of which `folder` is the root."""
+    contents: dict[str, dict[str, Any]] = field(default_factory=dict)
+    """Load → what its folder holds, of those looked at; it never changes."""
 
     # -- raw rows ---------------------------------------------------------------------------------------------
 
@@ -131,9 +133,15 @@ class Lake:
             return [
                 file["path"]
                 for name in _loads(con).values()
-                for file in self._read(f"raw/{name}/{CONTENTS}")["files"].get(dataset, ())
+                for file in self._contents(name).get(dataset, ())
                 if not file["month"] or first_month <= file["month"] <= last_month
             ]
+
+    def _contents(self, name: str) -> dict[str, Any]:
+        if name not in self.contents:
+            with self.files.open_input_stream(f"raw/{name}/{CONTENTS}") as file:
+                self.contents[name] = json.loads(file.read())["files"]
+        return self.contents[name]
 
     # -- what an engine needs, and what it makes --------------------------------------------------------------
 
@@ -209,10 +217,6 @@ class Lake:
         with self.files.open_output_stream(f"{path}.new") as file:
             file.write(json.dumps(what).encode())
         self.files.move(f"{path}.new", path)
-
-    def _read(self, path: str) -> dict[str, Any]:
-        with self.files.open_input_stream(path) as file:
-            return json.loads(file.read())
 
     def _remove(self, folder: str) -> None:
         if self.files.get_file_info(folder).type == fs.FileType.Directory:

@@ -19,7 +19,7 @@ from assets.core.marketplaces import Marketplace, read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.engines import HEAVY, Engine, EngineError, engine_of
 from assets.figures import Figures, figures_of
-from assets.settings import DUCKDB, Settings
+from assets.settings import Settings
 from assets.tables import ChecksFailedError, Table, make, set_scope, steps
 from assets.warehouse import ACCOUNTS_OF_LOADS, Warehouse
 
@@ -61,19 +61,25 @@ class Selection(dg.ConfigurableResource):
 
 
 class ChosenEngine(dg.ConfigurableResource):
-    """What makes the heavy tables (`engines.py`) in a run; by default what the settings say."""
+    """What makes the heavy tables (`engines.py`) in a run."""
 
-    name: Literal["duckdb", "spark"] = Field(
-        default=DUCKDB,
-        description="duckdb: this machine alone. spark: Spark makes the tables of orders, and DuckDB checks them.",
+    name: Literal["as_set", "duckdb", "spark"] = Field(
+        default="as_set",
+        description=(
+            "as_set: what CSBA_ENGINE says. duckdb: this machine alone. spark: Spark makes the tables of orders, and"
+            " DuckDB checks them."
+        ),
     )
-    master: str = Field(default="", description="The cluster, as Spark names it, such as spark://host:7077.")
+    master: str = Field(
+        default="", description="Spark's cluster, such as spark://host:7077. Empty: what CSBA_MASTER says."
+    )
     _engine: Engine | None = PrivateAttr(default=None)
 
     def of(self, settings: Settings) -> Engine | None:
-        """The engine; the same for all steps of a run. Raises `EngineError` if it cannot be used."""
+        """The engine, one for all steps of a run. Raises `EngineError` if it cannot be used."""
         if self._engine is None:
-            self._engine = engine_of(replace(settings, engine=self.name, master=self.master or settings.master))
+            name = settings.engine if self.name == "as_set" else self.name
+            self._engine = engine_of(replace(settings, engine=name, master=self.master or settings.master))
         return self._engine
 
 

@@ -50,14 +50,13 @@ def warehouse(context: dg.InitResourceContext) -> Generator[Warehouse]:
 
 def build_definitions(started_by: Mapping[str, Any] | None = None, **resources: Any) -> dg.Definitions:
     """All of it but what starts it (`automation.py`); tests and the command pass resources of their own."""
-    given = {"settings": places.settings(), "selection": Selection(), "warehouse": warehouse, **resources}
-    said = given["settings"]
+    own = {"settings": places.settings(), "selection": Selection(), "engine": ChosenEngine(), "warehouse": warehouse}
     return dg.Definitions(
         **(started_by or {}),
         assets=[*python_assets(), *sql_assets(), reports_close_reports, reports_statements, billing_closes],
         jobs=[load_files, billing_month, billing_tables, close_month],
         executor=dg.in_process_executor,
-        resources={"engine": ChosenEngine(name=said.engine, master=said.master), **given},
+        resources={**own, **resources},
     )
 
 

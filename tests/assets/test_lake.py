@@ -1,0 +1,148 @@
+"""The lake has every load as a whole or not at all, whatever happened to it or to the home."""
+
+import json
+import shutil
+from collections.abc import Sequence
+from datetime import datetime
+from pathlib import Path
+
+import duckdb
+import pytest
+from house import DATA, load_paths, opened, row, write_csv
+
+from assets.lake import CONTENTS, Lake, open_lake
+from assets.raw.contracts import DATASETS
+from assets.warehouse import Warehouse
+
+OF_ORDERS = [name for name, dataset in DATASETS.items() if dataset.happened_at]
+
+
+def order(number: int, month: str) -> dict[str, Sequence[dict[str, str | None]]]:
+    """An order, and its parcel in the month after."""
+    year, after = month.split("-", maxsplit=1)[0], f"{int(month.split('-')[1]) + 1:02}"
+    items = row("order_items", order_id=f"O{number}", purchased_at=f"{month}-09T12:00:00Z")
+    parcel = row(
+        "shipments", shipment_id=f"P{number}", order_id=f"O{number}", shipped_at=f"{year}-{after}-01T00:00:00Z"
+    )
+    return {"sellers": [row("sellers", seller_id="S")], "order_items": [items], "shipments": [parcel]}
+
+
+def lake_of(warehouse: Warehouse, folder: Path) -> Lake:
+    return open_lake(str(folder), warehouse.con)
+
+
+def assert_holds_what_the_warehouse_holds(warehouse: Warehouse, folder: Path) -> None:
+    lake = lake_of(warehouse, folder)
+    for name in (*OF_ORDERS, "superseded"):
+        files = lake.raw_files(warehouse.con, name)
+        if not files:
+            assert warehouse.rows(f"from raw.{name} limit 1") == []
+            continue
+        lake.show(warehouse.con, "in_the_lake", files)
+        columns = ", ".join(column for column, *_ in warehouse.con.execute(f"describe raw.{name}").fetchall())
+        there, here = f"select {columns} from in_the_lake", f"select {columns} from raw.{name}"
+        assert warehouse.rows(f"({there}) except all ({here})") == []
+        assert warehouse.rows(f"({here}) except all ({there})") == []
+        warehouse.con.unregister("in_the_lake")
+
+
+def test_a_load_is_kept_by_month_as_it_is(tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as warehouse:
+        assert not load_paths(warehouse, [DATA / "sample"], lake=str(tmp_path / "lake")).faults
+        assert_holds_what_the_warehouse_holds(warehouse, tmp_path / "lake")
+        lake, con = lake_of(warehouse, tmp_path / "lake"), warehouse.con
+        for name in OF_ORDERS:
+            at = DATASETS[name].happened_at
+            for first, end in ((datetime(2026, 4, 1), datetime(2026, 5, 1)), (datetime(2026, 3, 31), None)):
+                lake.show(con, "in_the_lake", lake.raw_files(con, name, first, end))
+                until = f"and {at} < timestamp '{end}'" if end else ""
+                rows = f"select count(*) as rows from {{}} where {at} >= timestamp '{first}' {until}"
+                assert warehouse.rows(rows.format("in_the_lake")) == warehouse.rows(rows.format(f"raw.{name}"))
+                con.unregister("in_the_lake")
+        april = lake.raw_files(con, "shipments", datetime(2026, 4, 1), datetime(2026, 5, 1))
+        assert 0 < len(april) < len(lake.raw_files(con, "shipments"))
+    assert {"sellers", "enrolment_events"}.isdisjoint(path.name for path in (tmp_path / "lake").rglob("*"))
+
+
+def test_loads_from_before_and_new_versions_are_there(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")))
+        again = [row("shipments", shipment_id="P1", order_id="O1", shipped_at="2026-04-02T00:00:00Z")]
+        load_paths(warehouse, write_csv(tmp_path / "again", {"shipments": again}), lake=str(lake))
+        assert warehouse.rows("from raw.superseded")
+        assert_holds_what_the_warehouse_holds(warehouse, lake)
+        assert len(list(lake.glob("home-*/raw/*"))) == 2
+        load_paths(warehouse, write_csv(tmp_path / "again", {"shipments": again}), lake=str(lake))
+        assert len(list(lake.glob("home-*/raw/*"))) == 2
+
+
+@pytest.mark.parametrize("lost", ["contents", "file and contents", "everything"])
+def test_what_a_crash_left_unfinished_is_written_again(tmp_path: Path, lost: str) -> None:
+    lake = tmp_path / "lake"
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")), lake=str(lake))
+        load_paths(warehouse, write_csv(tmp_path / "second", order(2, "2026-03")), lake=str(lake))
+        folder = min(lake.glob("home-*/raw/*"))
+        if lost == "everything":
+            shutil.rmtree(folder)
+        else:
+            (folder / CONTENTS).unlink()
+        if lost == "file and contents":
+            next(folder.glob("shipments/*/*.parquet")).write_bytes(b"PAR1 half a fi")
+        assert lake_of(warehouse, lake).keep_loads(warehouse.con) == 1
+        assert_holds_what_the_warehouse_holds(warehouse, lake)
+        assert lake_of(warehouse, lake).keep_loads(warehouse.con) == 0
+
+
+def test_a_home_that_went_back_to_its_backup_reads_its_own_loads(tmp_path: Path) -> None:
+    lake, home, backup = tmp_path / "lake", tmp_path / "home", tmp_path / "backup"
+    with opened(home) as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")), lake=str(lake))
+    shutil.copytree(home, backup)
+    with opened(home) as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "wrong", order(2, "2026-05")), lake=str(lake))
+    with opened(backup) as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "right", order(3, "2026-07")), lake=str(lake))
+        assert_holds_what_the_warehouse_holds(warehouse, lake)
+    assert len(list(lake.glob("home-*"))) == 1
+    with opened(tmp_path / "other") as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "others", order(4, "2026-07")), lake=str(lake))
+    assert len(list(lake.glob("home-*"))) == 2, "another home has a folder of its own"
+
+
+def test_a_lake_that_cannot_be_written_loses_no_load(tmp_path: Path) -> None:
+    lake = tmp_path / "lake"
+    lake.write_text("a file")
+    with opened(tmp_path / "home") as warehouse:
+        report = load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")), lake=str(lake))
+        (fault,) = report.faults
+        assert fault.startswith(f"the lake {lake} cannot be used: ")
+        assert fault.endswith("; what was loaded is kept")
+        assert warehouse.rows("select order_id from raw.shipments") == [{"order_id": "O1"}]
+        lake.unlink()
+        assert not load_paths(warehouse, [tmp_path / "first"], lake=str(lake)).faults
+        assert_holds_what_the_warehouse_holds(warehouse, lake)
+
+
+def test_what_was_made_stands_as_a_whole(tmp_path: Path) -> None:
+    """Of a table, period and marketplace: what is named is complete, and what stood before is removed after."""
+    pair = ("2026-03", "US")
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")))
+        lake = lake_of(warehouse, tmp_path / "lake")
+        (root,) = (tmp_path / "lake").iterdir()
+        for number in (1, 2):
+            place, time = lake.begin_making("core.units")
+            folder = root / place / "of_period=2026-03" / "of_marketplace=US" / f"made={time}"
+            folder.mkdir(parents=True)
+            duckdb.sql(f"copy (select {number} as n) to '{folder}/part-0.parquet' (format parquet)")
+            files = lake.made_files("core.units", pair, time)
+            assert len(files) == 1
+            assert len(list(folder.parent.iterdir())) == (1 if number == 1 else 3), "what stood before still stands"
+            lake.keep_made("core.units", pair, time, files)
+        contents = json.loads((folder.parent / CONTENTS).read_text())
+        assert contents == {"files": files}
+        assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [f"made={time}"]
+        lake.show(warehouse.con, "made", files)
+        assert warehouse.rows("from made") == [{"n": 2}]
