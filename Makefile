@@ -15,7 +15,7 @@ demo: $(READY)  ## bill the sample, and say where the statements lie
 	@$(BIN)/csba demo
 
 test: $(READY)  ## every test but the full proofs; takes minutes
-	@$(BIN)/python -m pytest -n auto -m "not prove"
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m "not prove"
 
 lint: $(READY)  ## style, types, layers
 	@$(BIN)/ruff check .
@@ -24,7 +24,7 @@ lint: $(READY)  ## style, types, layers
 	@$(BIN)/lint-imports
 
 prove: $(READY)  ## the full proofs, hundreds of worlds and kills, an hour of drawn files; writes docs/proofs.md, hostile.md, fuzzed.md
-	@$(BIN)/python -m pytest -n auto -m prove --proofs docs/proofs.md
+	@$(BIN)/python -m pytest -n auto --dist loadgroup -m prove --proofs docs/proofs.md
 
 bench: $(READY) $(PEERS)  ## what is measured, against what: bench/README.md
 	@$(BIN)/python bench/run.py --rows load,month,peers,again,late,fixed --units 500000 --rounds 3 --out bench/RESULTS.md

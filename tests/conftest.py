@@ -1,6 +1,7 @@
 """What all tests share: the tables that `make prove` writes."""
 
 import os
+import re
 from collections import Counter
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -32,7 +33,7 @@ def pytest_terminal_summary(terminalreporter, exitstatus: int, config: pytest.Co
     cases: dict[str, Counter] = {}
     for outcome in ("passed", "failed", "error", "skipped"):
         for report in terminalreporter.stats.get(outcome, ()):
-            name = report.nodeid.split("[")[0]
+            name = re.split(r"\[|@", report.nodeid)[0]  # without the case, and the group that stays together
             cases.setdefault(name, Counter())[outcome] += 1
     lines = [
         "# Full proofs",

@@ -8,21 +8,26 @@ from collections.abc import Callable, Generator
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
+from signal import SIGKILL
+from threading import Thread
+from time import monotonic, sleep
 
 import dagster as dg
 import pytest
-from finance import APRIL, MARCH, MAY, Finance
+from cluster import Cluster, cluster
+from finance import APRIL, MARCH, MAY, US, Finance
 from house import PRESS_WITHOUT_PDF, SHARED_DATA, bill, load_paths, opened
 from worlds import world
 
 from assets import reach
-from assets.engines import EngineError, engine_of
+from assets.engines import HEAVY, EngineError, engine_of
 from assets.lake import open_lake
 from assets.settings import Settings, settings
-from assets.spark import Spark, end_session
+from assets.spark import Spark, end_session, session_of
 from assets.tables import make, set_scope, step_of, tables
 from assets.warehouse import Warehouse
 from pipelines.definitions import build_definitions
+from pipelines.generating import Market, generate
 from pipelines.reproducing import reproduce
 
 OLIST = SHARED_DATA / "olist"
@@ -33,6 +38,17 @@ SMALL = """
 spark.sql.shuffle.partitions=1
 spark.driver.memory          1g
 spark.driver.extraJavaOptions -XX:TieredStopAtLevel=1 -XX:+UseSerialGC
+"""
+
+ON_A_CLUSTER = """
+spark.driver.host            127.0.0.1
+spark.driver.bindAddress     127.0.0.1
+spark.driver.memory          1g
+spark.executor.memory        600m
+spark.executor.cores         1
+spark.sql.shuffle.partitions 4
+spark.sql.files.maxPartitionBytes 100k
+spark.sql.adaptive.coalescePartitions.enabled false
 """
 
 pytestmark = [
@@ -183,3 +199,46 @@ def test_what_spark_gives_up_on_is_told_in_a_sentence(tmp_path: Path, places: Se
         assert str(error.value).endswith(f"; what it said is in {places.home / 'spark.log'}")
         assert "\n" not in str(error.value)
         assert warehouse.con.execute("from core.units").fetchall() == before
+
+
+@pytest.mark.prove
+def test_a_month_on_a_cluster_survives_the_death_of_a_worker(tmp_path: Path, places: Settings) -> None:
+    """A master and two workers; one is killed while both are at work, and the run ends equal all the same."""
+    month = "2026-04"
+    end_session()
+    properties = tmp_path / "cluster.properties"
+    properties.write_text(ON_A_CLUSTER)
+    with opened(places.home) as warehouse, cluster(tmp_path / "cluster", workers=2, memory="1g") as found:
+        market = Market(US, "US", "en", "America/Los_Angeles", "USD", 2)
+        size = {"sellers": 40, "units": 30_000, "months": [MARCH, month], "seed": 5, "has_service": True}
+        assert not load_paths(
+            warehouse, generate(tmp_path / "files", markets=[market], **size), lake=places.lake
+        ).faults
+        engine = spark(replace(places, master=found.address, spark_properties=properties))
+        killed = Thread(target=kill_while_both_work, args=(found, engine))
+
+        def make(engine: Spark | None) -> None:
+            if engine is not None:
+                killed.start()
+            bill(warehouse, [month], engine=engine)
+
+        try:
+            assert_spark_makes_the_same(warehouse, engine, make)
+        finally:
+            killed.join()
+            end_session()
+        assert found.processes[-1].poll() == -SIGKILL
+        assert "Removing worker" in found.log("master")
+        assert len(engine.made) == len(HEAVY)
+
+
+def kill_while_both_work(found: Cluster, engine: Spark) -> None:
+    """Kill a worker once some tables are made and both workers have tasks in hand."""
+    end = monotonic() + 300
+    while monotonic() < end:
+        if 2 <= len(engine.made) < len(HEAVY) - 1:
+            tracker = session_of(engine).sparkContext._jsc.sc().statusTracker()
+            if sum(each.numRunningTasks() > 0 for each in tracker.getExecutorInfos()) >= 2:
+                found.kill_a_worker()
+                return
+        sleep(0.01)
