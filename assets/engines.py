@@ -75,7 +75,7 @@ def _must_be_there(lake: str, properties: Path | None) -> None:
             " sees under the same name"
         )
     if find_spec("pyspark") is None or find_spec("sqlglot") is None:
-        raise EngineError("the engine spark needs the extra `spark`: .uv/bin/uv pip install -e '.[spark]'")
+        raise EngineError("the engine spark needs the extra `spark`, which make .venv/ready installs")
     version = _java_version()
     if version is None or version < LEAST_JAVA:
         found = "there is none" if version is None else f"this is Java {version}"

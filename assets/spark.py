@@ -15,6 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
+from time import monotonic
 from typing import TYPE_CHECKING, Any
 
 import duckdb
@@ -32,6 +33,9 @@ if TYPE_CHECKING:
 
 LOG = "spark.log"
 """The file below the home for what Spark says."""
+
+SECONDS = "spark_seconds"
+"""Among a run's counts (audit.runs): how long its tables took until DuckDB could read them."""
 
 ALWAYS = {
     "spark.sql.ansi.enabled": "true",
@@ -73,6 +77,7 @@ class Spark:
         pairs = con.execute("select period, marketplace_id from scope order by all").fetchall()
         if not pairs:
             return
+        started = monotonic()
         with _saying_why(self.home), self._lake(warehouse).handing_over() as folder:
             lake = self._lake(warehouse)
             place, time = lake.begin_making(table.full_name)
@@ -82,6 +87,7 @@ class Spark:
             rows = rows.selectExpr("*", "period as of_period", "marketplace_id as of_marketplace", f"'{time}' as made")
             rows.write.mode("append").partitionBy("of_period", "of_marketplace", "made").parquet(lake.url(place))
             files = {pair: lake.made_files(table.full_name, pair, time) for pair in pairs}
+            warehouse.counts[SECONDS] = round(warehouse.counts.get(SECONDS, 0) + monotonic() - started, 3)
             every = [file for found in files.values() for file in found]
             if every:
                 lake.show(con, "made_elsewhere", every)
