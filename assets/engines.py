@@ -30,6 +30,7 @@ HEAVY = (
 """The tables that another engine may make; each is replaced period by period."""
 
 LEAST_JAVA = 17
+MASTERS = re.compile(r"local(\[(\*|\d+)\])?|yarn|(spark|k8s)://\S+")
 
 
 class EngineError(Exception):
@@ -61,15 +62,15 @@ def engine_of(settings: Settings) -> Engine | None:
     """
     if settings.engine == DUCKDB:
         return None
-    _must_be_there(settings.lake, settings.spark_properties)
+    _must_be_there(settings)
     from assets.spark import Spark
 
     return Spark(settings.lake, settings.home, settings.master, settings.spark_properties)
 
 
-def _must_be_there(lake: str, properties: Path | None) -> None:
+def _must_be_there(settings: Settings) -> None:
     """Raises `EngineError` if Spark cannot be used here: no lake is set, or the extra or Java is missing."""
-    if not lake:
+    if not settings.lake:
         raise EngineError(
             "the engine spark reads raw rows from a lake: set CSBA_LAKE to a folder that every machine of the cluster"
             " sees under the same name"
@@ -83,7 +84,12 @@ def _must_be_there(lake: str, properties: Path | None) -> None:
             f"the engine spark needs Java {LEAST_JAVA} or later, and {found}: install it (Debian:"
             f" openjdk-{LEAST_JAVA}-jre-headless), or set JAVA_HOME"
         )
-    read_properties(properties)
+    if settings.master and not MASTERS.fullmatch(settings.master):
+        raise EngineError(
+            f"{settings.master!r} is no cluster of Spark's; one is written spark://host:7077, yarn, k8s://https://host:port,"
+            " or local[*] for this machine"
+        )
+    read_properties(settings.spark_properties)
 
 
 def _java_version() -> int | None:

@@ -70,6 +70,8 @@ class Spark:
     """Table → period and marketplace → the files that this run has made, checked and committed."""
     waiting: dict[str, tuple[str, dict[Pair, list[str]]]] = field(default_factory=dict)
     """The same of tables that are not committed yet, with the name of the time they were made."""
+    gave_up: str = ""
+    """Why: then it is not tried again in this run, for a cluster that is not there keeps everybody waiting."""
 
     def insert(self, warehouse: Warehouse, table: Table, instants: Mapping[str, datetime], *, is_narrow: bool) -> None:
         """Within a transaction: put the rows of a table for what is in `scope` into it. Raises `EngineError`."""
@@ -78,7 +80,7 @@ class Spark:
         if not pairs:
             return
         started = monotonic()
-        with _saying_why(self.home), self._lake(warehouse).handing_over() as folder:
+        with self._saying_why(), self._lake(warehouse).handing_over() as folder:
             lake = self._lake(warehouse)
             place, time = lake.begin_making(table.full_name)
             reached = warehouse.reached[1] if is_narrow and warehouse.reached else None
@@ -96,14 +98,14 @@ class Spark:
         self.waiting[table.full_name] = time, files
 
     def keep(self, names: Collection[str]) -> None:
-        """Let what was made stand in the lake for what stood there before."""
+        """Let what was made stand in the lake for what stood there before. Raises `EngineError`."""
         for name in names:
-            if name not in self.waiting:
+            if name not in self.waiting or self.lake is None:
                 continue
             time, files = self.waiting.pop(name)
-            for pair, found in files.items():
-                assert self.lake is not None
-                self.lake.keep_made(name, pair, time, found)
+            with self._saying_why():
+                for pair, found in files.items():
+                    self.lake.keep_made(name, pair, time, found)
             self.made.setdefault(name, {}).update(files)
 
     def _lake(self, warehouse: Warehouse) -> Lake:
@@ -115,6 +117,25 @@ class Spark:
             self.lake.keep_loads(warehouse.con)
             self.caught_up = latest
         return self.lake
+
+    @contextmanager
+    def _saying_why(self) -> Generator[None]:
+        """What goes wrong, in a sentence."""
+        from py4j.protocol import Py4JError, Py4JJavaError
+        from pyspark.errors import PySparkException
+
+        if self.gave_up:
+            raise EngineError(self.gave_up)
+        try:
+            yield
+        except LakeError as error:
+            self.gave_up = str(error)
+            raise EngineError(self.gave_up) from error
+        except (PySparkException, Py4JError, ConnectionError) as error:
+            said = error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
+            reason = said.strip().splitlines()[0]
+            self.gave_up = f"Spark gave up: {reason}; what it said is in {self.home / LOG}"
+            raise EngineError(self.gave_up) from error
 
 
 _TRAVELS: set[str] = set()
@@ -254,18 +275,3 @@ class _Showing:
             return self.session.sql(f"select {nothing} where false")
         schema = ", ".join(f"{name} {kind}" for name, kind in types.items())
         return self.session.read.schema(schema).parquet(*map(self.lake.url, files))
-
-
-@contextmanager
-def _saying_why(home: Path) -> Generator[None]:
-    """What goes wrong in Spark, in a sentence."""
-    from py4j.protocol import Py4JError
-    from pyspark.errors import PySparkException
-
-    try:
-        yield
-    except LakeError as error:
-        raise EngineError(str(error)) from error
-    except (PySparkException, Py4JError, ConnectionError) as error:
-        reason = str(error).strip().splitlines()[0]
-        raise EngineError(f"Spark gave up: {reason}; what it said is in {home / LOG}") from error

@@ -1,12 +1,13 @@
-"""`csba check`: whether marketplaces, terms, accounts, sources and mail can be used, before anything is done."""
+"""`csba check`: whether marketplaces, terms, accounts, sources, mail and engine can be used, before all else."""
 
 from collections.abc import Iterator
 
 from assets.core.accounts import AccountsError, read_accounts
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import read_all_terms
+from assets.engines import EngineError, engine_of
 from assets.raw.sources import SourceError, read_sources
-from assets.settings import Settings, SettingsError, is_mail_set_up, read_mail
+from assets.settings import DUCKDB, Settings, SettingsError, is_mail_set_up, read_mail
 
 
 def check_inputs(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
@@ -37,6 +38,13 @@ def check_inputs(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
             yield f"mail ({settings.mail})", "unusable", [str(error)]
         else:
             yield f"mail ({settings.mail})", f"from {mail.sender} through {mail.server}", []
+    if settings.engine != DUCKDB:
+        try:
+            engine_of(settings)
+        except EngineError as error:
+            yield "engine", "unusable", [str(error)]
+        else:
+            yield "engine", f"{settings.engine}, with the lake {settings.lake}", []
     try:
         sources = read_sources(settings.sources)
     except SourceError as error:

@@ -45,6 +45,11 @@ def test_without_java(places: Settings, tmp_path: Path, monkeypatch: pytest.Monk
         engine_of(places)
 
 
+def test_a_master_that_is_none(places: Settings) -> None:
+    with pytest.raises(EngineError, match="'host:7077' is no cluster of Spark's; one is written spark://host:7077"):
+        engine_of(replace(places, master="host:7077"))
+
+
 @pytest.mark.parametrize(
     ("text", "why"), [("spark.x", "line 1: it is written spark.name value"), (None, "cannot be read")]
 )

@@ -3,6 +3,7 @@
 One process of Java serves all tests of this file, which stay together in one process of the tests.
 """
 
+import re
 import shutil
 from collections.abc import Callable, Generator
 from dataclasses import replace
@@ -185,7 +186,7 @@ def test_a_month_of_dagsters_has_the_engine_as_a_resource(tmp_path: Path, places
 
 
 def test_what_spark_gives_up_on_is_told_in_a_sentence(tmp_path: Path, places: Settings) -> None:
-    """And nothing of the table is changed."""
+    """Nothing of the table is changed, and nothing else is tried in this run: a lost cluster keeps all waiting."""
     with opened(places.home) as warehouse:
         Finance(warehouse, tmp_path).run(MARCH)
         before = warehouse.con.execute("from core.units").fetchall()
@@ -194,10 +195,13 @@ def test_what_spark_gives_up_on_is_told_in_a_sentence(tmp_path: Path, places: Se
             path.write_bytes(b"no Parquet")
         warehouse.makes_anew = True
         set_scope(warehouse, MARCH)
+        engine = spark(places)
         with pytest.raises(EngineError, match="Spark gave up: ") as error:
-            make(warehouse, step_of("core.units"), engine=spark(places))
+            make(warehouse, step_of("core.units"), engine=engine)
         assert str(error.value).endswith(f"; what it said is in {places.home / 'spark.log'}")
         assert "\n" not in str(error.value)
+        with pytest.raises(EngineError, match=re.escape(str(error.value))):
+            make(warehouse, step_of("core.contacts"), engine=engine)
         assert warehouse.con.execute("from core.units").fetchall() == before
 
 
