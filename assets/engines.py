@@ -76,7 +76,7 @@ def _must_be_there(settings: Settings) -> None:
             " sees under the same name"
         )
     if find_spec("pyspark") is None or find_spec("sqlglot") is None:
-        raise EngineError("the engine spark needs the extra `spark`, which make .venv/ready installs")
+        raise EngineError("the engine spark needs the extra `spark`, which make spark installs")
     version = _java_version()
     if version is None or version < LEAST_JAVA:
         found = "there is none" if version is None else f"this is Java {version}"
