@@ -10,6 +10,8 @@ Does not belong here: what may be said in a query (`travel.py`), or where files 
 
 import atexit
 import logging
+import signal
+import threading
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -179,7 +181,11 @@ def _begin(engine: Spark) -> "SparkSession":
     with (engine.home / LOG).open("ab") as log:
         gateway = launch_gateway(conf, {"stdout": log, "stderr": log})
     atexit.register(end_session)
-    return SparkSession(SparkContext(conf=conf, gateway=gateway))
+    interrupted = signal.getsignal(signal.SIGINT)
+    session = SparkSession(SparkContext(conf=conf, gateway=gateway))
+    if threading.current_thread() is threading.main_thread():  # where Spark's own handler would stay for good
+        signal.signal(signal.SIGINT, interrupted)
+    return session
 
 
 @dataclass

@@ -115,7 +115,10 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         ),
         {
             **_EVIDENCE,
-            "until_load": ("bigint", "the first load that changed it; a line of an earlier load rests on it"),
+            "last_closed": (
+                "varchar",
+                "the marketplace's last closed period when it changed; what was posted up to then rests on it",
+            ),
         },
     ),
     "billing.rerating": (

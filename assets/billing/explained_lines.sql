@@ -47,7 +47,7 @@ with entries as (
 ),
 numbered as (
     select
-        entries.*, closes.load_id as posted_load_id,
+        entries.*,
         row_number() over (
             partition by entries.posted_period, entries.marketplace_id, entries.seller_id
             order by
@@ -55,9 +55,6 @@ numbered as (
                 entries.kind desc, entries.entry desc, entries.amount, entries.credit_id
         ) as line_number
     from entries
-    left join billing.closes as closes
-        on closes.marketplace_id = entries.marketplace_id
-        and closes.period = entries.posted_period
     left join core.terms as version
         on version.marketplace_id = entries.marketplace_id
         and version.terms_id = entries.terms_id
@@ -65,33 +62,36 @@ numbered as (
 dated as (
     -- a reversal takes back what an earlier period entered: it rests on what was known then
     select
-        * exclude (posted_load_id),
+        *,
         case
-            when entry = 'reversal' then max(posted_load_id) filter (entry is distinct from 'reversal') over (
+            when entry = 'reversal' then max(posted_period) filter (entry is distinct from 'reversal') over (
                 partition by marketplace_id, seller_id, period, terms_id, kind
                 order by posted_period groups between unbounded preceding and 1 preceding
             )
-            else posted_load_id
-        end as load_id
+            else posted_period
+        end as known_with
     from numbered
 ),
 replaced as (
-    select distinct marketplace_id, seller_id, period, until_load
+    select distinct marketplace_id, seller_id, period, last_closed
     from billing.kept_evidence
 ),
 lines as (
-    -- the rows as they were until the first load that changed them; null: nothing has changed them since
-    select dated.*, min(replaced.until_load) as until_load
+    -- the rows as they were when they first changed after that close; null: nothing has changed them since
+    select dated.*, closes.load_id, min(replaced.last_closed) as last_closed
     from dated
+    left join billing.closes as closes
+        on closes.marketplace_id = dated.marketplace_id
+        and closes.period = dated.known_with
     left join replaced
         on replaced.marketplace_id = dated.marketplace_id
         and replaced.seller_id = dated.seller_id
         and replaced.period = dated.period
-        and replaced.until_load > dated.load_id
+        and replaced.last_closed >= dated.known_with
     group by all
 ),
 evidence as (
-    select *, cast(null as bigint) as until_load from audit.evidence
+    select *, cast(null as varchar) as last_closed from audit.evidence
     union all by name
     select * from billing.kept_evidence
 )
@@ -119,7 +119,7 @@ left join evidence
     on evidence.marketplace_id = lines.marketplace_id
     and evidence.seller_id = lines.seller_id
     and evidence.period = lines.period
-    and evidence.until_load is not distinct from lines.until_load
+    and evidence.last_closed is not distinct from lines.last_closed
     and lines.kind <> 'credit'
 left join audit.files as file
     on file.file_id = evidence.file_id

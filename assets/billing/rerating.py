@@ -14,13 +14,14 @@ sellers.
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import duckdb
 
 from assets.aside import in_the_warehouse, look_through, made_aside
 from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
 from assets.core.marketplaces import Marketplace
-from assets.core.terms import Terms, parse_terms, terms_repriced
+from assets.core.terms import Terms, parse_terms, put_terms, terms_repriced
 from assets.raw.contracts import DATASETS
 from assets.tables import UNKNOWN, choose, create, make, reads_narrowly, replace_and_check, step_of
 from assets.warehouse import Warehouse, known_after
@@ -61,14 +62,19 @@ def rerate(
     with_returns = {row[0] for row in con.execute("from core.marketplaces_with_returns").fetchall()}
     due: dict[tuple[int, str | None], list[str]] = {}
     waiting: dict[int, list[str]] = {}
+    rated_with: dict[str, Terms] = {}
     for name, standing in rerating_of(con).items():
+        if name not in marketplaces:
+            continue
+        kept = kept_terms(con, standing["terms_sha256"], name)
+        rated_with[name] = parse_terms(kept, Path("billing.kept_terms"), marketplaces)
+        is_priced_otherwise = name not in terms or bool(terms_repriced(con, terms[name], rated_with[name]))
         if name not in chosen or name not in terms:
-            if standing["load_id"] < latest:
+            if is_priced_otherwise or standing["load_id"] < latest:
                 waiting.setdefault(standing["load_id"], []).append(name)
             continue
-        rated_with = parse_terms(kept_terms(con, standing["terms_sha256"], name), terms[name].path, marketplaces)
         whole = None
-        if terms_repriced(con, terms[name], rated_with):
+        if is_priced_otherwise:
             whole = "terms_repriced"
         elif (name in with_returns) != standing["has_returns"] and terms[name].ask_for_returns:
             whole = "first_returns"
@@ -81,10 +87,11 @@ def rerate(
                 create(con, table)
     for (since, whole), names in due.items():
         with made_aside(con):
-            rated += _Rerating(warehouse, names, since, latest, whole).run({name: terms[name] for name in names})
+            this = _Rerating(warehouse, marketplaces, rated_with, names, since, latest, whole)
+            rated += this.run({name: terms[name] for name in names})
     for since, names in waiting.items():
         with made_aside(con):
-            _Rerating(warehouse, names, since, latest, whole=None).keep()
+            _Rerating(warehouse, marketplaces, rated_with, names, since, latest, whole=None).keep()
     return rated
 
 
@@ -93,6 +100,9 @@ class _Rerating:
     """One re-rating of marketplaces that are behind by the same loads; `whole` is why all their lines are in doubt."""
 
     warehouse: Warehouse
+    marketplaces: Mapping[str, Marketplace]
+    rated_with: Mapping[str, Terms]
+    """Of every marketplace with closed periods."""
     names: Sequence[str]
     since: int
     latest: int
@@ -143,7 +153,7 @@ class _Rerating:
     def keep(self) -> None:
         """Keep what lines rest on, of marketplaces that are not rated now.
 
-        Enrolments are those of all marketplaces in every run, and order items those of the last load.
+        In every run enrolments are made for all marketplaces, by the terms it has, and order items are the last load's.
         """
         look_through(self.con, SHOWN_ASIDE)
         choose(self.con, self.closed())
@@ -189,7 +199,11 @@ class _Rerating:
     def find_changed_enrolments(self) -> None:
         """`changed_sellers`: sellers, of any marketplace, whose enrolment is otherwise than it was known to be."""
         self.warehouse.show_as_of(self.since, raw="warehouse.raw")
-        events = ("core.enrolment_events", "core.enrolments")
+        events, terms = ("core.enrolment_events", "core.enrolments"), ("core.terms", "core.tiers")
+        for name in terms:
+            self.con.execute(f"drop view {name}")
+        put_terms(self.con, [self.rated_with[name] for name in self.names], self.marketplaces)
+        self.con.execute("insert into core.terms from warehouse.core.terms anti join core.terms using (marketplace_id)")
         for name in events:
             self.con.execute(f"drop view {name}")
             make(self.warehouse, step_of(name), aside=True)
@@ -201,7 +215,9 @@ class _Rerating:
             )""")
         for name in events:
             self.con.execute(f"alter table {name} rename to {name.removeprefix('core.')}_before")
-        look_through(self.con, [*events, "in_force.sellers"])
+        for name in terms:
+            self.con.execute(f"drop table {name}")
+        look_through(self.con, [*events, *terms, "in_force.sellers"])
         for dataset in CLOCKS:
             self.con.execute(f"drop view in_force.{dataset}")
 
@@ -475,16 +491,18 @@ class _Rerating:
         key = "period, marketplace_id, seller_id"
         self.con.execute(f"""
             insert into billing.kept_evidence by name
-            with before as (
+            with last as (
+                select marketplace_id, max(period) as last_closed from billing.closes group by marketplace_id
+            ),
+            before as (
                 from aside.main.evidence_before
                 anti join (
-                    from billing.kept_evidence as kept
-                    join (select marketplace_id, max(load_id) as load_id from billing.closes group by all) as closed
-                        on closed.marketplace_id = kept.marketplace_id and kept.until_load > closed.load_id
+                    from billing.kept_evidence semi join last using (marketplace_id, last_closed)
                 ) using ({key})
             )
-            select before.*, {self.latest} as until_load
+            select before.*, last.last_closed
             from before
+            join last using (marketplace_id)
             semi join (
                 (from before except from aside.main.evidence_now)
                 union all (from aside.main.evidence_now except from before)

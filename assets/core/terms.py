@@ -239,7 +239,17 @@ def _ends_on(terms_id: str, terms: Terms) -> date:
 
 
 def make_terms(warehouse: Warehouse, every: Sequence[Terms], marketplaces: Mapping[str, Marketplace]) -> dict[str, int]:
-    """Replace core.terms and core.tiers together; returns the rows of each."""
+    """Replace core.terms and core.tiers together, for a run; returns the rows of each."""
+    with warehouse.transaction():
+        rows = put_terms(warehouse.con, every, marketplaces)
+    warehouse.terms_used = {card.marketplace_id: card.sha256 for card in every}
+    return rows
+
+
+def put_terms(
+    con: duckdb.DuckDBPyConnection, every: Sequence[Terms], marketplaces: Mapping[str, Marketplace]
+) -> dict[str, int]:
+    """Replace core.terms and core.tiers of the current database; returns the rows of each."""
     terms, tiers = [], []
     for card in every:
         zone = marketplaces[card.marketplace_id].zone
@@ -251,10 +261,8 @@ def make_terms(warehouse: Warehouse, every: Sequence[Terms], marketplaces: Mappi
             for number, tier in enumerate(version.tiers, start=1):
                 what = tier.up_to, tier.is_exclusive, tier.fee, tier.discount
                 tiers.append((card.marketplace_id, version.terms_id, number, *what))
-    with warehouse.transaction():
-        replace_table(warehouse.con, "core.terms", DESCRIPTION, COLUMNS, terms)
-        replace_table(warehouse.con, "core.tiers", TIERS_DESCRIPTION, TIERS_COLUMNS, tiers)
-    warehouse.terms_used = {card.marketplace_id: card.sha256 for card in every}
+    replace_table(con, "core.terms", DESCRIPTION, COLUMNS, terms)
+    replace_table(con, "core.tiers", TIERS_DESCRIPTION, TIERS_COLUMNS, tiers)
     return {"core.terms": len(terms), "core.tiers": len(tiers)}
 
 

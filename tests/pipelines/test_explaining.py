@@ -105,7 +105,7 @@ def test_what_a_line_rests_on_stays_when_later_rows_come_and_months_close(financ
             other.ship(f"{late} again", 1, MARCH)  # what was rated between two closes no line rests on
             other.run(MAY)
             assert {each: lines(other, each) for each in seen} == seen
-        kept = warehouse.rows("select distinct until_load from billing.kept_evidence")
+        kept = warehouse.rows("select distinct last_closed from billing.kept_evidence")
         assert len(kept) == 3
 
 
