@@ -126,6 +126,23 @@ def test_a_run_of_another_marketplace_leaves_what_closed_lines_rest_on(tmp_path:
         assert lines(finance, MARCH) == seen
 
 
+@pytest.mark.parametrize("only", [[JP], []])
+def test_other_terms_leave_what_closed_lines_rest_on(only: list[str], tmp_path: Path) -> None:
+    """Nothing is loaded in between: under the other terms the seller was in its trial all along."""
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        finance.close(MARCH)
+        seen = lines(finance, MARCH)
+        assert ids(seen[0], "shipments", "billed") == ["P-A"]
+        finance.edit_terms("trial_days = 30", "trial_days = 900")
+        bill(warehouse, [APRIL], terms=finance.terms, only=only, reprice=True)
+        assert lines(finance, MARCH) == seen
+        finance.run(APRIL, reprice=True)
+        assert lines(finance, MARCH) == seen
+        booked = {line["entry"]: (line["kind"], *ids(line, "shipments", "billed")) for line in lines(finance, APRIL)}
+        assert booked == {"reversal": ("charge", "P-A"), "correction": ("trial", "P-A")}
+
+
 def test_rows_carry_their_file_and_that_of_their_item(finance: Finance) -> None:
     (line,) = lines(finance, MARCH)
     shipped = next(row for row in line["rows"] if row["subject_id"] == "P-A")
