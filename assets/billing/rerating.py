@@ -54,9 +54,9 @@ def rerate(
 ) -> int:
     """Bring the closed periods of the marketplaces chosen up to the present; returns the sellers rated anew.
 
-    `terms` are those that a run may use, by marketplace. One without, or one that is not chosen, is left as it is: of it
-    only that is kept which its lines rest on. The tables that do not depend on a period (core.enrolments and before)
-    must be up to date. Does nothing where nothing came since. Raises `ChecksFailedError`, and then nothing is changed.
+    `terms` are those that a run may use, by marketplace. One without, or one that is not chosen, is left as it is: only
+    what its lines rest on is kept. The tables that do not depend on a period (core.enrolments and before) must be up to
+    date. Does nothing where nothing came since. Raises `ChecksFailedError`, and then nothing is changed.
     """
     con, latest = warehouse.con, warehouse.latest_load()
     with_returns = {row[0] for row in con.execute("from core.marketplaces_with_returns").fetchall()}
