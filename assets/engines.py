@@ -10,6 +10,7 @@ Does not belong here: how an engine makes rows (`spark.py`).
 import os
 import re
 import shutil
+import socket
 import subprocess
 from collections.abc import Collection, Mapping
 from datetime import datetime
@@ -30,7 +31,11 @@ HEAVY = (
 """The tables that another engine may make; each is replaced period by period."""
 
 LEAST_JAVA = 17
-MASTERS = re.compile(r"local(\[(\*|\d+)\])?|yarn|(spark|k8s)://\S+")
+THIS_MACHINE = "local[*]"
+STANDALONE = "spark://"
+MASTERS = re.compile(rf"local(\[(\*|\d+)\])?|yarn|{STANDALONE}\S+:\d+|k8s://\S+")
+PATIENCE = 5.0
+"""Seconds for a master to take a connection; Spark itself tries for more than a minute."""
 
 
 class EngineError(Exception):
@@ -63,9 +68,12 @@ def engine_of(settings: Settings) -> Engine | None:
     if settings.engine == DUCKDB:
         return None
     _must_be_there(settings)
+    properties = read_properties(settings.spark_properties)
+    master = settings.master or properties.get("spark.master") or THIS_MACHINE
+    _must_answer(master)
     from assets.spark import Spark
 
-    return Spark(settings.lake, settings.home, settings.master, settings.spark_properties)
+    return Spark(settings.lake, settings.home, master, properties)
 
 
 def _must_be_there(settings: Settings) -> None:
@@ -84,12 +92,27 @@ def _must_be_there(settings: Settings) -> None:
             f"the engine spark needs Java {LEAST_JAVA} or later, and {found}: install it (Debian:"
             f" openjdk-{LEAST_JAVA}-jre-headless), or set JAVA_HOME"
         )
-    if settings.master and not MASTERS.fullmatch(settings.master):
+
+
+def _must_answer(master: str) -> None:
+    """Raises `EngineError` if what is named is no cluster, or a standalone one whose masters take no connection."""
+    if not MASTERS.fullmatch(master):
         raise EngineError(
-            f"{settings.master!r} is no cluster of Spark's; one is written spark://host:7077, yarn, k8s://https://host:port,"
-            " or local[*] for this machine"
+            f"{master!r} is no cluster of Spark's; one is written spark://host:7077, yarn, k8s://https://host:port,"
+            f" or {THIS_MACHINE} for this machine"
         )
-    read_properties(settings.spark_properties)
+    if not master.startswith(STANDALONE):
+        return
+    reasons = []
+    for place in master.removeprefix(STANDALONE).split(","):
+        host, _, port = place.rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port or 0)), PATIENCE).close()
+        except (OSError, ValueError, OverflowError) as error:
+            reasons.append(f"{place}: {error}")
+        else:
+            return
+    raise EngineError(f"the cluster {master} does not answer ({'; '.join(reasons)})")
 
 
 def _java_version() -> int | None:

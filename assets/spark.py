@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from assets.engines import HEAVY, EngineError, read_properties
+from assets.engines import HEAVY, EngineError
 from assets.lake import SUPERSEDED, Lake, LakeError, Pair, open_lake
 from assets.raw.contracts import DATASETS
 from assets.reach import Reached
@@ -62,9 +62,10 @@ class Spark:
     address: str
     """The lake."""
     home: Path
-    master: str = ""
-    """As Spark names it; by default what the properties say, else this machine."""
-    properties: Path | None = None
+    master: str
+    """The cluster, as Spark names it."""
+    properties: Mapping[str, str]
+    """Settings of Spark's own."""
     lake: Lake | None = None
     caught_up: int = 0
     """The last load that is known to lie in the lake."""
@@ -173,10 +174,9 @@ def _begin(engine: Spark) -> "SparkSession":
     from pyspark.sql import SparkSession
 
     logging.getLogger("SQLQueryContextLogger").setLevel(logging.CRITICAL)  # else it prints what is raised anyway
-    said = read_properties(engine.properties)
-    master = engine.master or said.get("spark.master") or "local[*]"
-    own = ON_THIS_MACHINE if master.startswith("local") else {}
-    every = {**UNLESS_SAID, **own, "spark.app.name": "csba-billing", **said, **ALWAYS, "spark.master": master}
+    own = ON_THIS_MACHINE if engine.master.startswith("local") else {}
+    named = {"spark.app.name": "csba-billing", **engine.properties, **ALWAYS, "spark.master": engine.master}
+    every = {**UNLESS_SAID, **own, **named}
     conf = SparkConf().setAll(list(every.items()))
     with (engine.home / LOG).open("ab") as log:
         gateway = launch_gateway(conf, {"stdout": log, "stderr": log})

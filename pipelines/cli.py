@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from assets.settings import ENGINES, SPARK, Settings, settings
+from assets.settings import DUCKDB, ENGINES, SPARK, Settings, settings
 from pipelines.periods import parse_periods
 from pipelines.printing import as_lines
 
@@ -611,10 +611,8 @@ def generate(
 @cli.command()
 def demo() -> None:
     """Load the sample, bill its months and say where the statements lie; in a home of its own, below CSBA_HOME."""
-    from dataclasses import replace
-
     places, console = settings(), _console()
-    places = replace(places, home=places.home / "demo")
+    places = replace(places, home=places.home / "demo", engine=DUCKDB, lake="")
     sample = places.data / "sample"
     periods = sorted({path.name.removesuffix(".csv").split("_")[-1] for path in sample.glob("shipments_*")})
     with _open(places, "csba demo") as warehouse:

@@ -1,5 +1,6 @@
 """An engine that cannot be used is refused before anything is made, with what to do; and nobody else pays for it."""
 
+import socket
 import subprocess
 import sys
 from dataclasses import replace
@@ -48,6 +49,16 @@ def test_without_java(places: Settings, tmp_path: Path, monkeypatch: pytest.Monk
 def test_a_master_that_is_none(places: Settings) -> None:
     with pytest.raises(EngineError, match="'host:7077' is no cluster of Spark's; one is written spark://host:7077"):
         engine_of(replace(places, master="host:7077"))
+
+
+def test_a_cluster_that_does_not_answer_is_told_at_once(places: Settings, tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+        assert engine_of(replace(places, master=f"spark://127.0.0.1:0,127.0.0.1:{port}"))
+    properties = tmp_path / "spark.properties"
+    properties.write_text(f"spark.master spark://127.0.0.1:{port}\n")
+    with pytest.raises(EngineError, match=rf"the cluster spark://127.0.0.1:{port} does not answer \(.* refused\)"):
+        engine_of(replace(places, spark_properties=properties))
 
 
 @pytest.mark.parametrize(
