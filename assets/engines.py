@@ -33,7 +33,10 @@ HEAVY = (
 LEAST_JAVA = 17
 THIS_MACHINE = "local[*]"
 STANDALONE = "spark://"
-MASTERS = re.compile(rf"local(\[(\*|\d+)\])?|yarn|{STANDALONE}\S+:\d+|k8s://\S+")
+YARN = "yarn"
+MASTERS = re.compile(rf"local(\[(\*|[1-9]\d*)\])?|{YARN}|{STANDALONE}\S+:\d+|k8s://\S+")
+LEGACY = "spark.sql.legacy."
+"""How Spark reckoned once."""
 PATIENCE = 5.0
 """Seconds for a master to take a connection; Spark itself tries for more than a minute."""
 
@@ -101,6 +104,8 @@ def _must_answer(master: str) -> None:
             f"{master!r} is no cluster of Spark's; one is written spark://host:7077, yarn, k8s://https://host:port,"
             f" or {THIS_MACHINE} for this machine"
         )
+    if master == YARN and not {"HADOOP_CONF_DIR", "YARN_CONF_DIR"} & os.environ.keys():
+        raise EngineError("where YARN is says HADOOP_CONF_DIR, the folder of the cluster's settings: set it")
     if not master.startswith(STANDALONE):
         return
     reasons = []
@@ -141,5 +146,7 @@ def read_properties(path: Path | None) -> dict[str, str]:
         parts = re.fullmatch(r"\s*(spark\.[^\s=:]+)(?:\s*[=:]\s*|\s+)(.*?)\s*", line)
         if parts is None:
             raise EngineError(f"{path}, line {number}: it is written spark.name value")
+        if parts[1].startswith(LEGACY):
+            raise EngineError(f"{path}, line {number}: {parts[1]} gives other values")
         found[parts[1]] = parts[2]
     return found

@@ -1,16 +1,19 @@
 """The lake: raw rows of orders, and what another engine made of them, as Parquet in a folder that every machine sees.
 
-Below the lake each home has a folder of its own, named after its first load. In it:
+Below the lake there is a folder named after a home's first load. In it:
 
-    raw/<load>/<dataset>/month=2026-03/…                the rows of a load, by the UTC month in which they happened
-    raw/<load>/superseded/…                             the rows that it beat (raw.superseded)
-    made/<table>/of_period=…/of_marketplace=…/made=…/   the rows of a period and marketplace that an engine made
-    handed/…                                            what DuckDB hands over for as long as a run needs it
+    raw/<load>/<dataset>/month=2026-03/…                    the rows of a load, by the UTC month in which they happened
+    raw/<load>/superseded/…                                 the rows that it beat (raw.superseded)
+    made/<table>/<time>/of_period=…/of_marketplace=…/…      the rows of periods and marketplaces that an engine made
+    handed/<time>/…                                         what DuckDB hands over for as long as a table needs it
 
-Files are written first and then named in one small file, so that a load, and a period of a marketplace, is there as a
-whole or not at all; what a crash left behind is not named, and is removed by whoever writes there next. The warehouse
-stays the one place that knows: a load that the lake lacks is written again from it, and no rows come back from `raw/`.
-A load's folder is named after all that was loaded up to it: a home that went back to its backup writes others.
+Files are written first and then named in one small file, so that a load, and what was made, is there as a whole or not
+at all. The warehouse stays the one place that knows: a load whose files are not all there is written again from it, and
+no rows come back from `raw/`. A load's folder is named after all that was loaded up to it: a home that went back to its
+backup writes others, and reads none of another's.
+
+A copy of a home shares its folder, and may run at the same time: what is made and handed over lies in a folder of that
+time alone, and what was left by a run that was killed is removed a day later.
 
 Sellers, with their names and addresses, stay in the warehouse.
 
@@ -19,12 +22,11 @@ Does not belong here: what rows mean, or who makes them.
 
 import hashlib
 import json
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -42,6 +44,11 @@ CONTENTS = "contents.json"
 ROWS_A_BATCH = 100_000
 ROWS_A_GROUP = 1_000_000
 MOST_FILES_OPEN = 512
+LONGEST_STEP = timedelta(days=1)
+"""What is older is of a run that was killed."""
+TIME = "%Y%m%dT%H%M%S%f"
+WHOLE_AT_ONCE = frozenset(("s3", "gcs", "abfs"))
+"""Stores in which a file is there when all of it is."""
 
 Pair = tuple[str, str]
 """A period and a marketplace."""
@@ -69,12 +76,20 @@ class Lake:
     def keep_loads(self, con: duckdb.DuckDBPyConnection) -> int:
         """Write the loads that are not there yet; returns how many. Raises `LakeError`."""
         with self._saying_where():
-            loads = _loads(con)
-            kept = self.files.get_file_info([f"raw/{name}/{CONTENTS}" for name in loads.values()])
-            missing = [load for load, found in zip(loads, kept, strict=True) if found.type != fs.FileType.File]
-            for load_id in missing:
-                self._keep_load(con, load_id, loads[load_id])
+            missing = [(load, name) for load, name in _loads(con).items() if not self._is_whole(name)]
+            for load_id, name in missing:
+                self._keep_load(con, load_id, name)
             return len(missing)
+
+    def _is_whole(self, name: str) -> bool:
+        """Whether the files of a load are there, each as long as it was written."""
+        try:
+            named = [file for files in self._contents(name).values() for file in files]
+            found = self.files.get_file_info([file["path"] for file in named])
+            return [file["bytes"] for file in named] == [each.size for each in found]
+        except (FileNotFoundError, ValueError, LookupError, TypeError, AttributeError):  # or it names none
+            self.contents.pop(name, None)
+            return False
 
     def _keep_load(self, con: duckdb.DuckDBPyConnection, load_id: int, name: str) -> None:
         self._remove(f"raw/{name}")
@@ -95,6 +110,9 @@ class Lake:
         beaten = f"select dataset, file_id, row_number, load_id from raw.superseded where load_id = {load_id}"
         path = f"raw/{name}/{SUPERSEDED}/part-0.parquet"
         contents[SUPERSEDED] = [{"path": path, "month": "", "rows": self._write(con, beaten, path)}]
+        for files in contents.values():
+            for file, found in zip(files, self.files.get_file_info([each["path"] for each in files]), strict=True):
+                file["bytes"] = found.size
         self._put(f"raw/{name}/{CONTENTS}", {"load_id": load_id, "files": contents})
 
     def _write_by_month(
@@ -147,43 +165,54 @@ class Lake:
 
     @contextmanager
     def handing_over(self) -> Generator[str]:
-        """A folder for what DuckDB hands over; whatever lies there is of a run that was killed."""
+        """A folder for what DuckDB hands over."""
+        folder = f"handed/{_this_time()}"
         with self._saying_where():
-            self._remove("handed")
-            self.files.create_dir("handed")
+            self._remove_what_is_left("handed")
+            self.files.create_dir(folder)
         try:
-            yield "handed"
+            yield folder
         finally:
             with self._saying_where():
-                self._remove("handed")
+                self._remove(folder)
 
     def hand_over(self, con: duckdb.DuckDBPyConnection, query: str, path: str) -> None:
         """Write the rows of a query as one file."""
         with self._saying_where():
             self._write(con, query, path)
 
-    def begin_making(self, table: str) -> tuple[str, str]:
-        """The folder of a table that an engine makes, and a name for this time; remains of others are removed."""
+    def begin_making(self, table: str) -> str:
+        """A folder for the rows of a table that an engine makes this time."""
         with self._saying_where():
             self.files.create_dir(f"made/{table}")
-            self._remove(f"made/{table}/_temporary")
-        return f"made/{table}", uuid4().hex
+            named = {path.split("/")[2] for files in self._standing(table).values() for path in files}
+            self._remove_what_is_left(f"made/{table}", named)
+        return f"made/{table}/{_this_time()}"
 
-    def made_files(self, table: str, pair: Pair, time: str) -> list[str]:
+    def made_files(self, folder: str, pair: Pair) -> list[str]:
         """The files of a period and marketplace that an engine has just made."""
-        found = fs.FileSelector(f"{_of_pair(table, pair)}/made={time}", allow_not_found=True)
+        period, marketplace = pair
+        found = fs.FileSelector(f"{folder}/of_period={period}/of_marketplace={marketplace}", allow_not_found=True)
         with self._saying_where():
             return sorted(each.path for each in self.files.get_file_info(found) if each.path.endswith(".parquet"))
 
-    def keep_made(self, table: str, pair: Pair, time: str, files: Sequence[str]) -> None:
-        """Let what was made this time stand for a period and marketplace, in one step, and remove what stood before."""
-        folder = _of_pair(table, pair)
+    def keep_made(self, table: str, made: Mapping[Pair, Sequence[str]]) -> None:
+        """Let what was made stand for periods and marketplaces, in one step, and remove what stood for them before."""
         with self._saying_where():
-            self.files.create_dir(folder)
-            self._put(f"{folder}/{CONTENTS}", {"files": list(files)})
-            for each in self.files.get_file_info(fs.FileSelector(folder)):
-                if each.type == fs.FileType.Directory and each.base_name != f"made={time}":
-                    self._remove(each.path)
+            before = self._standing(table)
+            now = before | {"/".join(pair): list(files) for pair, files in made.items()}
+            self._put(f"made/{table}/{CONTENTS}", now)
+            for path in {path for files in before.values() for path in files}.difference(*now.values()):
+                if self.files.get_file_info(path).type == fs.FileType.File:
+                    self.files.delete_file(path)
+
+    def _standing(self, table: str) -> dict[str, list[str]]:
+        """Period/marketplace → the files that stand for it."""
+        try:
+            with self.files.open_input_stream(f"made/{table}/{CONTENTS}") as file:
+                return dict(json.loads(file.read()))
+        except (FileNotFoundError, ValueError):  # nothing stands, or it is not known what
+            return {}
 
     def show(self, con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]) -> None:
         """Show the rows of files, at least one, to DuckDB under a name."""
@@ -192,7 +221,7 @@ class Lake:
     def url(self, path: str) -> str:
         """The address of a path as Spark is told it."""
         if "://" not in self.address:
-            return f"{Path(self.address).as_uri()}/{self.folder}/{path}"
+            return f"file://{self.address}/{self.folder}/{path}"  # as it is spelt: nothing there undoes an escape
         scheme, _, rest = self.address.partition("://")
         scheme = {"s3": "s3a"}.get(scheme, scheme)
         return f"{scheme}://{rest.partition('?')[0].rstrip('/')}/{self.folder}/{path}"
@@ -210,13 +239,20 @@ class Lake:
 
     def _put(self, path: str, what: Mapping[str, Any]) -> None:
         """Write a small file in one step: an object store does so by itself, elsewhere it is put in its place."""
-        if "://" in self.address:
+        if self.files.base_fs.type_name in WHOLE_AT_ONCE:
             with self.files.open_output_stream(path) as file:
                 file.write(json.dumps(what).encode())
             return
         with self.files.open_output_stream(f"{path}.new") as file:
             file.write(json.dumps(what).encode())
         self.files.move(f"{path}.new", path)
+
+    def _remove_what_is_left(self, folder: str, named: Collection[str] = ()) -> None:
+        """Remove what earlier times left in a folder, but for those named."""
+        last = f"{datetime.now(UTC) - LONGEST_STEP:{TIME}}"
+        for each in self.files.get_file_info(fs.FileSelector(folder, allow_not_found=True)):
+            if each.type == fs.FileType.Directory and each.base_name < last and each.base_name not in named:
+                self.files.delete_dir(each.path)
 
     def _remove(self, folder: str) -> None:
         if self.files.get_file_info(folder).type == fs.FileType.Directory:
@@ -227,26 +263,50 @@ class Lake:
         try:
             yield
         except (OSError, pa.ArrowException) as error:
-            reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-            raise LakeError(f"the lake {self.address} cannot be used: {reason}") from error
+            raise _unusable(self.address, error) from error
+
+
+def try_lake(address: str) -> None:
+    """Raises `LakeError` if no file can be written at a folder or URL, and removed again."""
+    try:
+        root = _root(address)
+        name = f".tried-{_this_time()}"
+        with root.open_output_stream(name) as file:
+            file.write(b"csba")
+        root.delete_file(name)
+    except (OSError, ValueError, pa.ArrowException) as error:
+        raise _unusable(address, error) from error
 
 
 def open_lake(address: str, con: duckdb.DuckDBPyConnection) -> Lake:
-    """The lake at a folder or URL, for the home whose warehouse this is; something must have been loaded into it.
+    """The lake at a folder or URL, for a home, of which this is the warehouse; something must have been loaded into it.
 
     Raises `LakeError`.
     """
     folder = f"home-{next(iter(_loads(con).values())).partition('-')[2]}"
     try:
-        if "://" in address:
-            store, root = fs.FileSystem.from_uri(address)
-        else:
-            store, root = fs.LocalFileSystem(), address
-        store.create_dir(f"{root.rstrip('/')}/{folder}")
+        root = _root(address)
+        root.create_dir(folder)
     except (OSError, ValueError, pa.ArrowException) as error:
-        reason = str(error).splitlines()[0]
-        raise LakeError(f"the lake {address} cannot be used: {reason}") from error
-    return Lake(address, folder, fs.SubTreeFileSystem(f"{root.rstrip('/')}/{folder}", store))
+        raise _unusable(address, error) from error
+    return Lake(address, folder, fs.SubTreeFileSystem(f"{root.base_path}{folder}", root.base_fs))
+
+
+def _root(address: str) -> fs.SubTreeFileSystem:
+    """The folder at an address, which is made if it is not there."""
+    store, path = fs.FileSystem.from_uri(address) if "://" in address else (fs.LocalFileSystem(), address)
+    store.create_dir(path)
+    return fs.SubTreeFileSystem(path, store)
+
+
+def _unusable(address: str, error: Exception) -> LakeError:
+    reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+    return LakeError(f"the lake {address} cannot be used: {reason}")
+
+
+def _this_time() -> str:
+    """A name for now that nobody else has; later ones come after."""
+    return f"{datetime.now(UTC):{TIME}}-{uuid4().hex[:12]}"
 
 
 def _loads(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
@@ -260,8 +320,3 @@ def _loads(con: duckdb.DuckDBPyConnection) -> dict[int, str]:
         before = hashlib.sha256(json.dumps([before, *rows]).encode()).hexdigest()
         found[load_id] = f"{load_id:06}-{before[:12]}"
     return found
-
-
-def _of_pair(table: str, pair: Pair) -> str:
-    period, marketplace = pair
-    return f"made/{table}/of_period={period}/of_marketplace={marketplace}"

@@ -173,11 +173,13 @@ def _engine(text: str) -> str:
 
 def _lake(text: str) -> str:
     """A folder, or the URL of one. It is repeated in messages, and so names nobody's key."""
-    if "://" not in text:
-        return str(Path(text).expanduser().resolve()) if text else ""
-    if not re.fullmatch(r"[a-z][a-z0-9]*://[^\s@]+", text):
+    is_url = "://" in text
+    place = text if is_url or not text else str(Path(text).expanduser().resolve())
+    if re.search(r"[*?\[\]{}\\]", place.partition("?")[0]) or (not is_url and "?" in place):
+        raise SettingsError(f"CSBA_LAKE is {place!r}; Spark takes * ? [ ] {{ }} and \\ in a name for a pattern")
+    if is_url and not re.fullmatch(r"[a-z][a-z0-9]*://[^\s@%]+", text):
         raise SettingsError("CSBA_LAKE is a folder, or a URL such as s3://bucket/folder that names no user and no key")
-    return text
+    return place
 
 
 def _has_postgres(address: str) -> bool:

@@ -43,14 +43,19 @@ ALWAYS = {
     "spark.sql.ansi.enabled": "true",
     "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     "spark.sql.session.timeZone": "UTC",
+    "spark.sql.variable.substitute": "false",
+    "spark.sql.files.ignoreCorruptFiles": "false",
+    "spark.sql.files.ignoreMissingFiles": "false",
 }
-"""Without which Spark would give other values."""
+"""Without which Spark would give other values, or fewer rows."""
 UNLESS_SAID = {"spark.ui.enabled": "false", "spark.ui.showConsoleProgress": "false"}
 ON_THIS_MACHINE = {"spark.driver.bindAddress": "127.0.0.1", "spark.driver.host": "127.0.0.1"}
 """Where no other machine takes part, none can connect."""
 
 SPARK_TYPES = {"VARCHAR": "string", "TIMESTAMP": "timestamp_ntz"}
 """Those that Spark calls otherwise."""
+UNREADABLE = ("FAILED_READ_FILE", "PATH_NOT_FOUND", "is not a Parquet file")
+"""What it calls files that are damaged or gone."""
 WHERE_FROM = {"load_id": "BIGINT", "file_id": "BIGINT", "row_number": "BIGINT"}
 BEATEN = {"dataset": "VARCHAR", "file_id": "BIGINT", "row_number": "BIGINT", "load_id": "BIGINT"}
 
@@ -71,8 +76,8 @@ class Spark:
     """The last load that is known to lie in the lake."""
     made: dict[str, dict[Pair, list[str]]] = field(default_factory=dict)
     """Table → period and marketplace → the files that this run has made, checked and committed."""
-    waiting: dict[str, tuple[str, dict[Pair, list[str]]]] = field(default_factory=dict)
-    """The same of tables that are not committed yet, with the name of the time they were made."""
+    waiting: dict[str, dict[Pair, list[str]]] = field(default_factory=dict)
+    """The same of tables that are not committed yet."""
     gave_up: str = ""
     """Why: then it is not tried again in this run, for a cluster that is not there keeps everybody waiting."""
 
@@ -85,30 +90,29 @@ class Spark:
         started = monotonic()
         with self._saying_why(), self._lake(warehouse).handing_over() as folder:
             lake = self._lake(warehouse)
-            place, time = lake.begin_making(table.full_name)
+            place = lake.begin_making(table.full_name)
             reached = warehouse.reached[1] if is_narrow and warehouse.reached else None
             showing = _Showing(session_of(self), lake, warehouse, self.made, pairs, folder, instants, reached)
             rows = showing.rows_of(table)
-            rows = rows.selectExpr("*", "period as of_period", "marketplace_id as of_marketplace", f"'{time}' as made")
-            rows.write.mode("append").partitionBy("of_period", "of_marketplace", "made").parquet(lake.url(place))
-            files = {pair: lake.made_files(table.full_name, pair, time) for pair in pairs}
+            rows = rows.selectExpr("*", "period as of_period", "marketplace_id as of_marketplace")
+            rows.write.partitionBy("of_period", "of_marketplace").parquet(lake.url(place))
+            files = {pair: lake.made_files(place, pair) for pair in pairs}
             warehouse.counts[SECONDS] = round(warehouse.counts.get(SECONDS, 0) + monotonic() - started, 3)
             every = [file for found in files.values() for file in found]
             if every:
                 lake.show(con, "made_elsewhere", every)
                 con.execute(f"insert into {table.full_name} by name from made_elsewhere")
                 con.unregister("made_elsewhere")
-        self.waiting[table.full_name] = time, files
+        self.waiting[table.full_name] = files
 
     def keep(self, names: Collection[str]) -> None:
         """Let what was made stand in the lake for what stood there before. Raises `EngineError`."""
         for name in names:
             if name not in self.waiting or self.lake is None:
                 continue
-            time, files = self.waiting.pop(name)
+            files = self.waiting.pop(name)
             with self._saying_why():
-                for pair, found in files.items():
-                    self.lake.keep_made(name, pair, time, found)
+                self.lake.keep_made(name, files)
             self.made.setdefault(name, {}).update(files)
 
     def _lake(self, warehouse: Warehouse) -> Lake:
@@ -138,6 +142,9 @@ class Spark:
             said = error.java_exception.toString() if isinstance(error, Py4JJavaError) else str(error)
             reason = said.strip().splitlines()[0]
             self.gave_up = f"Spark gave up: {reason}; what it said is in {self.home / LOG}"
+            if self.lake is not None and any(each in reason for each in UNREADABLE):
+                place = f"{self.lake.folder} below {self.lake.address}"
+                self.gave_up += f". What lies in {place} may be removed: the next run writes it again"
             raise EngineError(self.gave_up) from error
 
 
@@ -161,8 +168,11 @@ def end_session() -> None:
 
     while _sessions:
         gateway: Any = _sessions[0].sparkContext._gateway
-        _sessions.pop().stop()
-        gateway.shutdown()
+        try:
+            _sessions.pop().stop()
+            gateway.shutdown()
+        except Exception:  # whoever was interrupted in the middle of a sentence cannot say another
+            gateway.proc.kill()
         gateway.proc.stdin.close()
         gateway.proc.wait()
         SparkContext._gateway = SparkContext._jvm = None

@@ -1,8 +1,9 @@
 """A query of DuckDB's carried over to Spark, or refused by name where it would not mean the same there.
 
 What sqlglot cannot translate it often passes through without a word, and some of what both engines take gives other
-values. So functions are refused unless they are known to give the same, and the rest of what is known to differ by what
-it is. What is in the text of a query decides, with the types of the columns that it reads.
+values. So functions and operators are refused unless they are known to give the same, and the rest of what is known to
+differ by what it is. What is in the text of a query decides, with the types of the columns that it reads. That an order
+leaves no ties, where it decides which row is kept, is for whoever writes the query to see to.
 
 Does not belong here: running any of them.
 """
@@ -29,6 +30,15 @@ SAME = (
 )
 """Functions, as sqlglot knows them, of which both engines give the same."""
 
+OPERATORS = (
+    *(exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Is, exp.Between),
+    *(exp.Add, exp.Sub, exp.Mul, exp.Div, exp.Neg, exp.Paren),
+)
+"""Operators of which both engines give the same, of the types that are looked at below."""
+
+COMPARISONS = (exp.EQ, exp.NEQ, exp.LT, exp.LTE, exp.GT, exp.GTE, exp.NullSafeEQ, exp.NullSafeNEQ, exp.Between)
+ARITHMETIC = (exp.Add, exp.Sub, exp.Mul, exp.Neg)
+
 REASONS: Mapping[type[exp.Expr], str] = {
     exp.Pivot: "PIVOT passes through untranslated",
     exp.Columns: "COLUMNS() passes through untranslated",
@@ -51,8 +61,10 @@ REASONS: Mapping[type[exp.Expr], str] = {
 }
 """What is known to differ, and how."""
 
-WHOLE = exp.DataType.INTEGER_TYPES
+WHOLE = exp.DataType.INTEGER_TYPES - {exp.DataType.Type.BIT}
 DECIMAL = frozenset((exp.DataType.Type.DECIMAL,))
+TEXT = exp.DataType.TEXT_TYPES
+INSTANTS = frozenset((exp.DataType.Type.TIMESTAMP, exp.DataType.Type.TIMESTAMPNTZ))
 ZONED = frozenset((exp.DataType.Type.TIMESTAMPTZ, exp.DataType.Type.TIMESTAMPLTZ, exp.DataType.Type.TIMETZ))
 
 
@@ -69,7 +81,7 @@ def faults(query: str, columns: Columns) -> list[str]:
     if not isinstance(tree, exp.Query):
         found = [REASONS[kind] for kind in REASONS if tree.find(kind)]
         return [f"{type(tree).__name__.upper()} is no query", *found]
-    found = [*_known_to_differ(tree), *_unknown_functions(tree)]
+    found = [*_known_to_differ(tree), *_forms_that_differ(tree), *_unknown_words(tree)]
     try:
         found += _differing_by_type(tree, columns)
     except OptimizeError as error:
@@ -149,13 +161,31 @@ def _known_to_differ(tree: exp.Expr) -> Iterator[str]:
         yield "a parameter is written $name, not ?"
 
 
-def _unknown_functions(tree: exp.Expr) -> Iterator[str]:
+def _forms_that_differ(tree: exp.Expr) -> Iterator[str]:
+    for node in tree.find_all(*COMPARISONS):
+        if any(isinstance(each.unnest(), exp.Tuple) for each in node.iter_expressions()):
+            yield f"{node.sql(dialect='duckdb')}: a row with nulls is compared otherwise"
+    for node in tree.find_all(exp.Count):
+        if isinstance(node.this, exp.Column) and isinstance(node.this.this, exp.Star):
+            yield f"{node.sql(dialect='duckdb')}: rows of nulls are counted otherwise"
+    for node in tree.find_all(exp.Lag, exp.Lead):
+        if node.args.get("default"):
+            yield f"{node.sql(dialect='duckdb')}: the default takes another type"
+    for node in tree.find_all(exp.WindowSpec):
+        if node.args.get("exclude"):
+            yield "EXCLUDE of a window is lost"
+
+
+def _unknown_words(tree: exp.Expr) -> Iterator[str]:
     for node in tree.find_all(exp.Func):
         if isinstance(node, exp.Anonymous):
             if node.name.lower() != IN_SLICE:
                 yield f"{node.name.lower()}() is a macro, or a function that Spark is not known to have"
         elif not isinstance(node, (*SAME, *REASONS)):
             yield f"{node.sql_name().lower()}() is not known to give the same"
+    for node in tree.find_all(exp.Binary, exp.Unary, exp.Bracket):
+        if not isinstance(node, (*OPERATORS, *SAME, *REASONS)):
+            yield f"{node.sql(dialect='duckdb')}: {node.key} is not known to mean the same"
 
 
 def _differing_by_type(tree: exp.Expr, columns: Columns) -> Iterator[str]:
@@ -169,12 +199,16 @@ def _differing_by_type(tree: exp.Expr, columns: Columns) -> Iterator[str]:
             yield f"a zoned time ({node.sql(dialect='duckdb')}) goes by the session's zone"
         if isinstance(node, exp.Div) and not (_is_whole(node.left) and _is_whole(node.right)):
             yield f"division of what are not whole numbers ({node.sql(dialect='duckdb')}) gives other digits"
-        if isinstance(node, exp.Cast) and not (_is_whole(node.this) or isinstance(node.this, exp.Literal)):
+        if isinstance(node, exp.Cast) and not _is_cast_alike(node):
             said = node.sql(dialect="duckdb")
             if node.to.this in WHOLE:
                 yield f"{said}: DuckDB rounds to a whole number, Spark cuts off"
-            elif not (_is_decimal(node.this) and node.to.this in DECIMAL):
-                yield f"{said}: a cast is known to give the same of numbers alone"
+            else:
+                yield f"{said}: a cast is known to give the same of numbers, and of an instant that is written out"
+        if isinstance(node, ARITHMETIC) and not _is_reckoned_alike(node):
+            yield f"{node.sql(dialect='duckdb')}: known to give the same of numbers, and of an instant and an interval"
+        if isinstance(node, exp.SetOperation) and not _are_of_the_same_types(node):
+            yield "a UNION, EXCEPT or INTERSECT of differing types takes other types"
         if isinstance(node, exp.Sum) and not (_is_whole(node.this) or _is_decimal(node.this)):
             yield f"{node.sql(dialect='duckdb')}: a sum of fractions depends on their order"
 
@@ -189,6 +223,38 @@ def _is_whole(node: exp.Expr) -> bool:
 def _is_decimal(node: exp.Expr) -> bool:
     inner = node.unnest()
     return inner.type is not None and inner.type.this in DECIMAL
+
+
+def _is_cast_alike(node: exp.Cast) -> bool:
+    this, to = node.this.unnest(), node.to.this
+    if isinstance(this, exp.Literal) and this.is_string:
+        return to in INSTANTS
+    return (_is_whole(this) and to in WHOLE | DECIMAL) or (_is_decimal(this) and to in DECIMAL)
+
+
+def _is_reckoned_alike(node: exp.Expr) -> bool:
+    operands = list(node.iter_expressions())
+    if all(_is_whole(each) or _is_decimal(each) for each in operands):
+        return True
+    is_shift = isinstance(node, (exp.Add, exp.Sub)) and isinstance(node.right.unnest(), exp.Interval)
+    return is_shift and node.left.type is not None and node.left.type.this in INSTANTS
+
+
+def _are_of_the_same_types(node: exp.SetOperation) -> bool:
+    sides = (node.left.selects, node.right.selects)
+    return all(
+        None in (kinds := {_kind(left), _kind(right)}) or len(kinds) == 1
+        for left, right in zip(*sides, strict=False)  # that one has more columns is told by either engine
+    )
+
+
+def _kind(node: exp.Expr) -> object:
+    """What a column is, whole numbers of all lengths and texts alike; none if it is always null, or not known."""
+    kind = node.type.this if node.type is not None else exp.DataType.Type.UNKNOWN
+    if kind in (exp.DataType.Type.UNKNOWN, exp.DataType.Type.NULL):
+        return None
+    alike = {"whole": WHOLE, "text": TEXT, "instant": INSTANTS}
+    return next((name for name, kinds in alike.items() if kind in kinds), kind)
 
 
 class _AnyInstant(dict[str, datetime]):

@@ -1,4 +1,4 @@
-"""`csba check`: whether marketplaces, terms, accounts, sources, mail and engine can be used, before all else."""
+"""`csba check`: whether marketplaces, terms, accounts, sources, mail, engine and lake can be used, before all else."""
 
 from collections.abc import Iterator
 
@@ -38,16 +38,29 @@ def check_inputs(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
             yield f"mail ({settings.mail})", "unusable", [str(error)]
         else:
             yield f"mail ({settings.mail})", f"from {mail.sender} through {mail.server}", []
-    if settings.engine != DUCKDB:
-        try:
-            engine_of(settings)
-        except EngineError as error:
-            yield "engine", "unusable", [str(error)]
-        else:
-            yield "engine", f"{settings.engine}, with the lake {settings.lake}", []
+    yield from _check_engine(settings)
     try:
         sources = read_sources(settings.sources)
     except SourceError as error:
         yield f"sources ({settings.sources})", "unusable", [str(error)]
         return
     yield f"sources ({settings.sources})", f"{len(sources.mapped)} mapped, {len(sources.canonical)} canonical", []
+
+
+def _check_engine(settings: Settings) -> Iterator[tuple[str, str, list[str]]]:
+    if settings.engine != DUCKDB:
+        try:
+            engine_of(settings)
+        except EngineError as error:
+            yield "engine", "unusable", [str(error)]
+        else:
+            yield "engine", settings.engine, []
+    if settings.lake:
+        from assets.lake import LakeError, try_lake
+
+        try:
+            try_lake(settings.lake)
+        except LakeError as error:
+            yield "lake", "unusable", [str(error)]
+        else:
+            yield "lake", settings.lake, []

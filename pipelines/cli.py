@@ -554,7 +554,7 @@ def publish(wait: bool) -> None:
 
 @cli.command()
 def check() -> None:
-    """Whether marketplaces, terms, sources, mail and engine can be used."""
+    """Whether marketplaces, terms, sources, mail, engine and lake can be used."""
     from pipelines.checking import check_inputs
 
     console, mistakes = _console(), 0

@@ -1,5 +1,6 @@
 """An engine that cannot be used is refused before anything is made, with what to do; and nobody else pays for it."""
 
+import re
 import socket
 import subprocess
 import sys
@@ -47,8 +48,19 @@ def test_without_java(places: Settings, tmp_path: Path, monkeypatch: pytest.Monk
 
 
 def test_a_master_that_is_none(places: Settings) -> None:
-    with pytest.raises(EngineError, match="'host:7077' is no cluster of Spark's; one is written spark://host:7077"):
-        engine_of(replace(places, master="host:7077"))
+    for master in ("host:7077", "local[0]", "spark://host"):
+        with pytest.raises(
+            EngineError, match=f"'{re.escape(master)}' is no cluster of Spark's; one is written spark://"
+        ):
+            engine_of(replace(places, master=master))
+
+
+def test_yarn_is_where_its_settings_say(places: Settings, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("HADOOP_CONF_DIR", raising=False)
+    with pytest.raises(EngineError, match="HADOOP_CONF_DIR"):
+        engine_of(replace(places, master="yarn"))
+    monkeypatch.setenv("HADOOP_CONF_DIR", "/etc/hadoop/conf")
+    assert engine_of(replace(places, master="yarn"))
 
 
 def test_a_cluster_that_does_not_answer_is_told_at_once(places: Settings, tmp_path: Path) -> None:
@@ -62,7 +74,12 @@ def test_a_cluster_that_does_not_answer_is_told_at_once(places: Settings, tmp_pa
 
 
 @pytest.mark.parametrize(
-    ("text", "why"), [("spark.x", "line 1: it is written spark.name value"), (None, "cannot be read")]
+    ("text", "why"),
+    [
+        ("spark.x", "line 1: it is written spark.name value"),
+        ("# ours\nspark.sql.legacy.timeParserPolicy LEGACY", "line 2: spark.sql.legacy.timeParserPolicy gives other"),
+        (None, "cannot be read"),
+    ],
 )
 def test_properties_that_cannot_be_read(places: Settings, tmp_path: Path, text: str | None, why: str) -> None:
     path = tmp_path / "spark.properties"
@@ -83,6 +100,9 @@ def test_properties_are_those_of_spark(tmp_path: Path) -> None:
     [
         ("CSBA_ENGINE", "polars", "it is duckdb or spark"),
         ("CSBA_LAKE", "s3://key:secret@bucket/folder", "names no user and no key"),
+        ("CSBA_LAKE", "/data/lake*", "for a pattern"),
+        ("CSBA_LAKE", "/data/what?", "for a pattern"),
+        ("CSBA_LAKE", "s3://bucket/{a,b}", "for a pattern"),
     ],
 )
 def test_settings_that_cannot_be_used(name: str, value: str, why: str) -> None:

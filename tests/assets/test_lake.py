@@ -10,7 +10,7 @@ import duckdb
 import pytest
 from house import DATA, load_paths, opened, row, write_csv
 
-from assets.lake import CONTENTS, Lake, open_lake
+from assets.lake import CONTENTS, Lake, LakeError, Pair, open_lake, try_lake
 from assets.raw.contracts import DATASETS
 from assets.warehouse import Warehouse
 
@@ -77,19 +77,28 @@ def test_loads_from_before_and_new_versions_are_there(tmp_path: Path) -> None:
         assert len(list(lake.glob("home-*/raw/*"))) == 2
 
 
-@pytest.mark.parametrize("lost", ["contents", "file and contents", "everything"])
+@pytest.mark.parametrize(
+    "lost", ["contents", "file and contents", "everything", "file", "end of file", "end of contents", "names"]
+)
 def test_what_a_crash_left_unfinished_is_written_again(tmp_path: Path, lost: str) -> None:
     lake = tmp_path / "lake"
     with opened(tmp_path / "home") as warehouse:
         load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")), lake=str(lake))
         load_paths(warehouse, write_csv(tmp_path / "second", order(2, "2026-03")), lake=str(lake))
         folder = min(lake.glob("home-*/raw/*"))
+        file, contents = next(folder.glob("shipments/*/*.parquet")), folder / CONTENTS
         if lost == "everything":
             shutil.rmtree(folder)
-        else:
-            (folder / CONTENTS).unlink()
-        if lost == "file and contents":
-            next(folder.glob("shipments/*/*.parquet")).write_bytes(b"PAR1 half a fi")
+        if lost == "file":
+            file.unlink()
+        if lost in {"end of file", "file and contents"}:
+            file.write_bytes(b"PAR1 half a fi")
+        if lost in {"contents", "file and contents"}:
+            contents.unlink()
+        if lost == "end of contents":
+            contents.write_text(contents.read_text()[:-9])
+        if lost == "names":
+            contents.write_text("{}")
         assert lake_of(warehouse, lake).keep_loads(warehouse.con) == 1
         assert_holds_what_the_warehouse_holds(warehouse, lake)
         assert lake_of(warehouse, lake).keep_loads(warehouse.con) == 0
@@ -125,24 +134,63 @@ def test_a_lake_that_cannot_be_written_loses_no_load(tmp_path: Path) -> None:
         assert_holds_what_the_warehouse_holds(warehouse, lake)
 
 
+def make(lake: Lake, folder: Path, number: int, pair: Pair) -> dict[Pair, list[str]]:
+    """Files of a table, made as an engine makes them."""
+    place = lake.begin_making("core.units")
+    period, marketplace = pair
+    made = folder / lake.folder / place / f"of_period={period}" / f"of_marketplace={marketplace}"
+    made.mkdir(parents=True)
+    duckdb.sql(f"copy (select {number} as n) to '{made}/part-0.parquet' (format parquet)")
+    found = lake.made_files(place, pair)
+    assert len(found) == 1
+    return {pair: found}
+
+
 def test_what_was_made_stands_as_a_whole(tmp_path: Path) -> None:
     """Of a table, period and marketplace: what is named is complete, and what stood before is removed after."""
-    pair = ("2026-03", "US")
+    root, us, japan = tmp_path / "lake", ("2026-03", "US"), ("2026-03", "JP")
     with opened(tmp_path / "home") as warehouse:
         load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")))
-        lake = lake_of(warehouse, tmp_path / "lake")
-        (root,) = (tmp_path / "lake").iterdir()
-        for number in (1, 2):
-            place, time = lake.begin_making("core.units")
-            folder = root / place / "of_period=2026-03" / "of_marketplace=US" / f"made={time}"
-            folder.mkdir(parents=True)
-            duckdb.sql(f"copy (select {number} as n) to '{folder}/part-0.parquet' (format parquet)")
-            files = lake.made_files("core.units", pair, time)
-            assert len(files) == 1
-            assert len(list(folder.parent.iterdir())) == (1 if number == 1 else 3), "what stood before still stands"
-            lake.keep_made("core.units", pair, time, files)
-        contents = json.loads((folder.parent / CONTENTS).read_text())
-        assert contents == {"files": files}
-        assert [path.name for path in folder.parent.iterdir() if path.is_dir()] == [f"made={time}"]
-        lake.show(warehouse.con, "made", files)
-        assert warehouse.rows("from made") == [{"n": 2}]
+        lake = lake_of(warehouse, root)
+        lake.keep_made("core.units", make(lake, root, 1, us))
+        lake.keep_made("core.units", make(lake, root, 2, japan))
+        again = make(lake, root, 3, us)
+        assert len(list(root.rglob("*.parquet"))) == 3, "what stood before still stands"
+        lake.keep_made("core.units", again)
+        standing = json.loads((root / lake.folder / "made/core.units" / CONTENTS).read_text())
+        assert standing["2026-03/US"] == again[us]
+        every = [file for files in standing.values() for file in files]
+        assert sorted(path.name for path in root.rglob("*.parquet")) == ["part-0.parquet"] * len(every)
+        lake.show(warehouse.con, "made", every)
+        assert warehouse.rows("from made order by n") == [{"n": 2}, {"n": 3}]
+
+
+def test_what_other_runs_need_is_left_and_what_they_lost_goes(tmp_path: Path) -> None:
+    """A copy of a home shares its folder: only what is older than any run can be is removed."""
+    root = tmp_path / "lake"
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, write_csv(tmp_path / "first", order(1, "2026-03")))
+        lake, other = lake_of(warehouse, root), lake_of(warehouse, root)
+        stands = make(lake, root, 1, ("2026-03", "US"))
+        lake.keep_made("core.units", stands)
+        made, handed = (root / lake.folder / name for name in ("made/core.units", "handed"))
+        old = made / "20260101T000000000000-aaaaaaaaaaaa"
+        with lake.handing_over() as folder:
+            begun = make(other, root, 2, ("2026-03", "JP"))
+            (handed / old.name).mkdir()
+            shutil.copytree(next(path for path in made.iterdir() if path.is_dir()), old)
+            with other.handing_over() as another:
+                assert {path.name for path in handed.iterdir()} == {Path(folder).name, Path(another).name}
+                lake.begin_making("core.units")
+        assert not old.exists()
+        assert not list(handed.iterdir())
+        assert all((root / lake.folder / path).exists() for files in (stands | begun).values() for path in files)
+
+
+def test_a_lake_is_tried_before_it_is_needed(tmp_path: Path) -> None:
+    try_lake(str(tmp_path / "new" / "lake"))
+    assert not list((tmp_path / "new" / "lake").iterdir())
+    (tmp_path / "file").touch()
+    for address in (str(tmp_path / "file"), "foo://bar"):
+        with pytest.raises(LakeError, match=f"the lake {address} cannot be used: "):
+            try_lake(address)
