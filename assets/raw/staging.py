@@ -265,7 +265,8 @@ class Staging:
         if missing:
             likely = None if self.source.dialect else likely_dialect(self.path)
             hint = f"; its values seem to be delimited by {DELIMITERS[likely.delimiter]!r}" if likely else ""
-            raise FileRefusedError(f"as {self.dataset.name} it lacks the column {', '.join(missing)}{hint}")
+            what = f"{'column' if len(missing) == 1 else 'columns'} {', '.join(missing)}"
+            raise FileRefusedError(f"as {self.dataset.name} it lacks the {what}{hint}")
         columns = self.dataset.columns
         place = {name: f"text_{number}" for number, name in enumerate(given)}
         came = {

@@ -25,7 +25,7 @@ def test_a_header_alone_has_no_rows(home, raw):
 
 def test_a_missing_column_is_named(home, raw):
     row = {name: value for name, value in raw.ITEM.items() if name not in {"sku", "quantity"}}
-    assert home.refusal("order_items.csv", [row]) == "as order_items it lacks the column sku, quantity"
+    assert home.refusal("order_items.csv", [row]) == "as order_items it lacks the columns sku, quantity"
     assert "lacks the column sku" in home.refusal("order_items.jsonl.csv", [row | {"SKU no": "x", "Quantity": 1}])
 
 
