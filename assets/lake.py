@@ -214,9 +214,19 @@ class Lake:
         except (FileNotFoundError, ValueError):  # nothing stands, or it is not known what
             return {}
 
-    def show(self, con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]) -> None:
-        """Show the rows of files, at least one, to DuckDB under a name."""
-        con.register(name, pyarrow.dataset.dataset(list(files), format="parquet", filesystem=self.files))
+    @contextmanager
+    def showing(self, con: duckdb.DuckDBPyConnection, name: str, files: Sequence[str]) -> Generator[None]:
+        """Within, the rows of files, at least one, are a view of DuckDB's; those of a folder it reads by all cores."""
+        if isinstance(self.files.base_fs, fs.LocalFileSystem):
+            paths = [f"{self.files.base_path}{file}" for file in files]
+            rows = con.read_parquet(paths, hive_partitioning=False).sql_query()
+            con.execute(f"create temp view {name} as {rows}")
+            yield
+            con.execute(f"drop view {name}")
+        else:
+            con.register(name, pyarrow.dataset.dataset(list(files), format="parquet", filesystem=self.files))
+            yield
+            con.unregister(name)
 
     def url(self, path: str) -> str:
         """The address of a path as Spark is told it."""

@@ -100,9 +100,8 @@ class Spark:
             warehouse.counts[SECONDS] = round(warehouse.counts.get(SECONDS, 0) + monotonic() - started, 3)
             every = [file for found in files.values() for file in found]
             if every:
-                lake.show(con, "made_elsewhere", every)
-                con.execute(f"insert into {table.full_name} by name from made_elsewhere")
-                con.unregister("made_elsewhere")
+                with lake.showing(con, "made_elsewhere", every):
+                    con.execute(f"insert into {table.full_name} by name from made_elsewhere")
         self.waiting[table.full_name] = files
 
     def keep(self, names: Collection[str]) -> None:

@@ -38,12 +38,11 @@ def assert_holds_what_the_warehouse_holds(warehouse: Warehouse, folder: Path) ->
         if not files:
             assert warehouse.rows(f"from raw.{name} limit 1") == []
             continue
-        lake.show(warehouse.con, "in_the_lake", files)
         columns = ", ".join(column for column, *_ in warehouse.con.execute(f"describe raw.{name}").fetchall())
         there, here = f"select {columns} from in_the_lake", f"select {columns} from raw.{name}"
-        assert warehouse.rows(f"({there}) except all ({here})") == []
-        assert warehouse.rows(f"({here}) except all ({there})") == []
-        warehouse.con.unregister("in_the_lake")
+        with lake.showing(warehouse.con, "in_the_lake", files):
+            assert warehouse.rows(f"({there}) except all ({here})") == []
+            assert warehouse.rows(f"({here}) except all ({there})") == []
 
 
 def test_a_load_is_kept_by_month_as_it_is(tmp_path: Path) -> None:
@@ -54,11 +53,10 @@ def test_a_load_is_kept_by_month_as_it_is(tmp_path: Path) -> None:
         for name in OF_ORDERS:
             at = DATASETS[name].happened_at
             for first, end in ((datetime(2026, 4, 1), datetime(2026, 5, 1)), (datetime(2026, 3, 31), None)):
-                lake.show(con, "in_the_lake", lake.raw_files(con, name, first, end))
                 until = f"and {at} < timestamp '{end}'" if end else ""
                 rows = f"select count(*) as rows from {{}} where {at} >= timestamp '{first}' {until}"
-                assert warehouse.rows(rows.format("in_the_lake")) == warehouse.rows(rows.format(f"raw.{name}"))
-                con.unregister("in_the_lake")
+                with lake.showing(con, "in_the_lake", lake.raw_files(con, name, first, end)):
+                    assert warehouse.rows(rows.format("in_the_lake")) == warehouse.rows(rows.format(f"raw.{name}"))
         april = lake.raw_files(con, "shipments", datetime(2026, 4, 1), datetime(2026, 5, 1))
         assert 0 < len(april) < len(lake.raw_files(con, "shipments"))
     assert {"sellers", "enrolment_events"}.isdisjoint(path.name for path in (tmp_path / "lake").rglob("*"))
@@ -161,8 +159,8 @@ def test_what_was_made_stands_as_a_whole(tmp_path: Path) -> None:
         assert standing["2026-03/US"] == again[us]
         every = [file for files in standing.values() for file in files]
         assert sorted(path.name for path in root.rglob("*.parquet")) == ["part-0.parquet"] * len(every)
-        lake.show(warehouse.con, "made", every)
-        assert warehouse.rows("from made order by n") == [{"n": 2}, {"n": 3}]
+        with lake.showing(warehouse.con, "made", every):
+            assert warehouse.rows("from made order by n") == [{"n": 2}, {"n": 3}]
 
 
 def test_what_other_runs_need_is_left_and_what_they_lost_goes(tmp_path: Path) -> None:
