@@ -1,5 +1,6 @@
 """A home in a test: files loaded and months billed by the real engine, without Dagster around it."""
 
+import os
 from collections.abc import Generator, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
@@ -27,6 +28,8 @@ NOW = datetime(2026, 11, 23, 9, 0)
 DATA = CHECKOUT / "data"
 SHARED_DATA = CHECKOUT.parent / "shared" / "data"
 """Real data and hostile files, where they are at hand."""
+
+THREADS = max((os.cpu_count() or 1) // int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1")), 1)
 
 FONTS = CHECKOUT / ".pytest_cache" / "fonts"
 """Where tests keep the fonts of PDFs, from one run to the next."""
@@ -118,11 +121,12 @@ def _empty_file() -> bytes:
 
 @contextmanager
 def opened(home: Path) -> Generator[Warehouse]:
-    """The warehouse of a home."""
+    """The warehouse of a home. Processes that test side by side share the cores."""
     home.mkdir(parents=True, exist_ok=True)
     if not (home / FILE).exists():
         (home / FILE).write_bytes(_empty_file())
     with open_warehouse(home, holder="a test", now=NOW) as warehouse:
+        warehouse.con.execute(f"set threads = {THREADS}")
         yield warehouse
 
 
