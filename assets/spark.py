@@ -12,6 +12,7 @@ import atexit
 import logging
 import signal
 import threading
+import warnings
 from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -168,7 +169,8 @@ def end_session() -> None:
     while _sessions:
         gateway: Any = _sessions[0].sparkContext._gateway
         try:
-            _sessions.pop().stop()
+            with warnings.catch_warnings(action="ignore"):  # that Java is gone already
+                _sessions.pop().stop()
             gateway.shutdown()
         except Exception:  # whoever was interrupted in the middle of a sentence cannot say another
             gateway.proc.kill()
