@@ -13,7 +13,7 @@ no rows come back from `raw/`. A load's folder is named after all that was loade
 backup writes others, and reads none of another's.
 
 A copy of a home shares its folder, and may run at the same time: what is made and handed over lies in a folder of that
-time alone, and what was left by a run that was killed is removed a day later.
+time alone. What no longer stands, and what was left by a run that was killed, is removed a day later.
 
 Sellers, with their names and addresses, stay in the warehouse.
 
@@ -197,14 +197,13 @@ class Lake:
             return sorted(each.path for each in self.files.get_file_info(found) if each.path.endswith(".parquet"))
 
     def keep_made(self, table: str, made: Mapping[Pair, Sequence[str]]) -> None:
-        """Let what was made stand for periods and marketplaces, in one step, and remove what stood for them before."""
+        """Let what was made stand for periods and marketplaces, in one step.
+
+        What stood before is removed a day later: a copy of the home may be reading it.
+        """
         with self._saying_where():
-            before = self._standing(table)
-            now = before | {"/".join(pair): list(files) for pair, files in made.items()}
-            self._put(f"made/{table}/{CONTENTS}", now)
-            for path in {path for files in before.values() for path in files}.difference(*now.values()):
-                if self.files.get_file_info(path).type == fs.FileType.File:
-                    self.files.delete_file(path)
+            made_now = {"/".join(pair): list(files) for pair, files in made.items()}
+            self._put(f"made/{table}/{CONTENTS}", self._standing(table) | made_now)
 
     def _standing(self, table: str) -> dict[str, list[str]]:
         """Period/marketplace → the files that stand for it."""
