@@ -45,7 +45,7 @@ ROWS_A_BATCH = 100_000
 ROWS_A_GROUP = 1_000_000
 MOST_FILES_OPEN = 512
 LONGEST_STEP = timedelta(days=1)
-"""What is older is of a run that was killed."""
+"""What is older, and does not stand, no run needs."""
 TIME = "%Y%m%dT%H%M%S%f"
 WHOLE_AT_ONCE = frozenset(("s3", "gcs", "abfs"))
 """Stores in which a file is there when all of it is."""
@@ -252,9 +252,10 @@ class Lake:
             with self.files.open_output_stream(path) as file:
                 file.write(json.dumps(what).encode())
             return
-        with self.files.open_output_stream(f"{path}.new") as file:
+        new = f"{path}.{_this_time()}"
+        with self.files.open_output_stream(new) as file:
             file.write(json.dumps(what).encode())
-        self.files.move(f"{path}.new", path)
+        self.files.move(new, path)
 
     def _remove_what_is_left(self, folder: str, named: Collection[str] = ()) -> None:
         """Remove what earlier times left in a folder, but for those named."""
