@@ -17,7 +17,7 @@ from typing import Any
 import duckdb
 
 from assets.core.marketplaces import Marketplace
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.tables import UNKNOWN, Table
 
 Marketplaces = Mapping[str, Marketplace]

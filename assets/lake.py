@@ -36,7 +36,7 @@ import pyarrow.dataset
 import pyarrow.parquet
 from pyarrow import fs
 
-from assets.raw.contracts import DATASETS, Dataset
+from assets.raw.datasets import DATASETS, Dataset
 
 SUPERSEDED = "superseded"
 CONTENTS = "contents.json"

@@ -1,6 +1,6 @@
 """What columns mean wherever they stand, so that a table's header explains only what is its own."""
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 
 MEANINGS = {
     **{name: meaning for dataset in reversed(DATASETS.values()) for name, meaning in dataset.meanings.items()},

@@ -16,7 +16,7 @@ from assets.billing.rerating import rerate
 from assets.checks import table_of
 from assets.core import accounts, calendar, marketplaces, terms
 from assets.figures import as_table, figures_of_dataset, figures_of_whole, refused_of_dataset
-from assets.raw.contracts import DATASETS, Dataset
+from assets.raw.datasets import DATASETS, Dataset
 from assets.raw.loading import FileLoad, load
 from assets.raw.sources import read_sources
 from assets.settings import Settings

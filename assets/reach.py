@@ -14,7 +14,7 @@ from datetime import datetime, timedelta
 
 import duckdb
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 
 NEAR = timedelta(days=45)
 """Before a scope. It decides how much is read, never what comes out."""

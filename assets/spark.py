@@ -25,7 +25,7 @@ import duckdb
 
 from assets.engines import HEAVY, EngineError
 from assets.lake import SUPERSEDED, Lake, LakeError, Pair, open_lake
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.reach import Reached
 from assets.tables import Table, tables
 from assets.travel import carried_over, columns_of, faults, tables_read

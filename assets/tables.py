@@ -46,7 +46,7 @@ from assets.as_made import WHOLE, is_as_made, note_made, version_of
 from assets.engines import HEAVY, Engine
 from assets.lineage import look_at, tables_named
 from assets.meanings import MEANINGS
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.reach import show_reached_coverage, show_reached_items
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, in_transaction, parts_that_fit
 

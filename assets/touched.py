@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from assets.billing.rerating import CLOCKS
 from assets.core.calendar import month_of
 from assets.core.marketplaces import Marketplace
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.tables import UNKNOWN
 from assets.warehouse import Warehouse, exists
 

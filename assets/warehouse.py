@@ -19,6 +19,8 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
+from assets.raw.datasets import DATASETS
+
 if TYPE_CHECKING:
     from assets.reach import Reached
 
@@ -177,8 +179,6 @@ class Warehouse:
 
     def never_loaded(self) -> list[str]:
         """The optional datasets of which no row was ever loaded, of those that billing looks at."""
-        from assets.raw.contracts import DATASETS
-
         optional = [each.name for each in DATASETS.values() if each.is_optional and each.is_billed]
         return [name for name in optional if not self.con.execute(f"select 1 from raw.{name} limit 1").fetchall()]
 
@@ -187,8 +187,6 @@ class Warehouse:
 
         `raw` is the schema of the raw rows, for tables that are made in another database (`aside.py`).
         """
-        from assets.raw.contracts import DATASETS
-
         with self.transaction():
             for dataset in DATASETS:
                 self.con.execute(f"create or replace view in_force.{dataset} as {known_after(load_id, dataset, raw)}")
@@ -305,8 +303,6 @@ def replace_table(
 
 def known_after(load_id: int, dataset: str, raw: str = "raw") -> str:
     """The query of the rows of a dataset that were in force after a load; `raw` is the schema of the raw rows."""
-    from assets.raw.contracts import DATASETS
-
     return f"""
         select {", ".join(DATASETS[dataset].columns)}, load_id, file_id, row_number
         from {raw}.{dataset}
@@ -448,7 +444,6 @@ def _make_schemas(warehouse: Warehouse) -> None:
     from assets import as_made
     from assets.billing import books, outbox
     from assets.meanings import MEANINGS
-    from assets.raw.contracts import DATASETS
 
     con = warehouse.con
     with warehouse.transaction():

@@ -28,7 +28,7 @@ import duckdb
 from assets.core.marketplaces import read_marketplaces
 from assets.raw import staging
 from assets.raw.by_record import Shape
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.json_records import read_records
 from assets.raw.sources import CANONICAL, Source
 from assets.raw.typing_sql import _any_instant, typed

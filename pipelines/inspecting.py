@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from assets.core.marketplaces import Marketplace
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.files import FileRefusedError, is_json, kind_of
 from assets.raw.json_records import keys_of
 from assets.raw.reading import DELIMITERS, DIALECTS, Dialect, columns_of, likely_dialect

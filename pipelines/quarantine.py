@@ -12,7 +12,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any, TextIO
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.facts import beside, facts_of
 from assets.raw.files import JSON, SUFFIXES
 from assets.raw.reading import DIALECTS, LINE_END, Dialect

@@ -21,7 +21,7 @@ from assets.core.calendar import make_calendar
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.marketplaces import DESCRIPTION as MARKETPLACES
 from assets.core.terms import make_terms, parse_terms
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.tables import choose, make, step_of, steps
 from assets.warehouse import Warehouse, make_tables, replace_table
 from reports.statement import Press

@@ -12,7 +12,7 @@ from house import DATA, SHARED_DATA
 from hypothesis import strategies as st
 from written import DELIMITED, KANA, Record, Row, Style, in_an_encoding_that_is_found, packed, written
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.files import COMPRESSIONS, SUFFIXES
 from assets.raw.reading import DIALECTS
 from assets.raw.sources import Source, read_sources

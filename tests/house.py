@@ -15,7 +15,7 @@ from assets.core.calendar import make_calendar
 from assets.core.marketplaces import make_marketplaces, read_marketplaces
 from assets.core.terms import make_terms, terms_for_a_run
 from assets.engines import Engine
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import read_sources
 from assets.settings import CHECKOUT, settings

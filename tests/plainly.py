@@ -12,7 +12,8 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
-from assets.raw.contracts import DATASETS, EARLIEST, LATEST, Dataset
+from assets.raw.contracts import EARLIEST, LATEST
+from assets.raw.datasets import DATASETS, Dataset
 
 INSTANT = re.compile(
     r"(\d{4})-(\d{2})-(\d{2})[T ]([01]\d|2[0-3]):(\d{2})(?::(\d{2})(?:\.(\d{1,6})0*)?)?(Z|([+-])(\d{2})(?::?(\d{2}))?)",

@@ -13,7 +13,7 @@ import dagster as dg
 import duckdb
 from house import DATA, bill, load_paths, opened
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.tables import tables
 from pipelines.definitions import build_definitions
 

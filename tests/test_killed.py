@@ -24,7 +24,7 @@ from random import Random
 import pytest
 from house import DATA, opened
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.settings import CHECKOUT
 from assets.warehouse import FILE, Warehouse, attach_for_reading, exists, read_warehouse
 from reports.statement.writing import files_of as listed_in

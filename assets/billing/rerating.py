@@ -22,7 +22,7 @@ from assets.aside import in_the_warehouse, look_through, made_aside
 from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, parse_terms, put_terms, terms_repriced
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.tables import UNKNOWN, choose, create, make, reads_narrowly, replace_and_check, step_of
 from assets.warehouse import Warehouse, known_after
 

@@ -1,17 +1,14 @@
 """What a good row of each dataset is: one pandera model per dataset, in the order of the data's flow.
 
 The only place that says which columns a dataset has, which of them may be blank, and which values are refused
-(domain.md, "Input datasets"). The raw tables, the typing of text and the names of canonical files follow from here.
+(domain.md, "Input datasets"). The raw tables and the typing of text follow from here.
 
-Does not belong here: how text becomes a typed value (`typing_sql.py`), or what rows mean together (`core/`).
+Does not belong here: which datasets there are (`datasets.py`), how text becomes a typed value (`typing_sql.py`), or
+what rows mean together (`core/`).
 """
 
 import re
-from collections.abc import Iterable
-from copy import deepcopy
-from dataclasses import dataclass
 from datetime import datetime
-from functools import cached_property
 from typing import Annotated, Any
 
 import pandera.polars as pa
@@ -213,86 +210,19 @@ SQL_TYPES = {
 }
 
 
-@dataclass(frozen=True)
-class Dataset:
-    """A dataset: its name, which is that of its raw table and of its files, its key and its contract."""
-
-    name: str
-    key: tuple[str, ...]
-    contract: type[pa.DataFrameModel]
-    happened_at: str | None = None
-    """The column of the instant that decides in which period a row counts; of those that are about orders."""
-    is_optional: bool = False
-
-    @cached_property
-    def schema(self) -> pa.DataFrameSchema:
-        """The pandera schema, which must not be changed."""
-        return self.contract.to_schema()
-
-    @property
-    def description(self) -> str:
-        """What a row is."""
-        return (self.contract.__doc__ or "").strip()
-
-    @cached_property
-    def columns(self) -> dict[str, str]:
-        """Column → DuckDB type, in order."""
-        return {name: SQL_TYPES[column.dtype.type] for name, column in self.schema.columns.items()}
-
-    @cached_property
-    def meanings(self) -> dict[str, str]:
-        """Column → meaning and unit, with the values that it may have where they are few."""
-        found = {}
-        for name, column in self.schema.columns.items():
-            values = [value for check in column.checks for value in (check.statistics or {}).get("allowed_values", ())]
-            are_told = all(value in str(column.description) for value in values)
-            found[name] = str(column.description) if are_told else f"{column.description}: {', '.join(values)}"
-        return found
-
-    @cached_property
-    def required(self) -> tuple[str, ...]:
-        """The columns that a file must have."""
-        return tuple(name for name, column in self.schema.columns.items() if not column.nullable)
-
-    @cached_property
-    def ids(self) -> tuple[str, ...]:
-        """The columns of ids that a spreadsheet would harm."""
-        return tuple(name for name, column in self.schema.columns.items() if (column.metadata or {}).get("is_id"))
-
-    @property
-    def is_billed(self) -> bool:
-        """Whether billing looks at it; what it does not look at may be absent and nobody needs to be told."""
-        return not self.is_optional or self.happened_at is not None
-
-    @property
-    def order_of_versions(self) -> tuple[str, ...]:
-        """What orders the versions of one key before load and row do."""
-        return ("updated_at",) if "updated_at" in self.columns and "updated_at" not in self.key else ()
-
-    def schema_for(self, marketplaces: Iterable[str]) -> pa.DataFrameSchema:
-        """The schema, which also refuses marketplaces that nobody has listed."""
-        schema = deepcopy(self.schema)
-        if "marketplace_id" in schema.columns:
-            known = pa.Check.isin(sorted(marketplaces), error="a marketplace listed in marketplaces.csv")
-            schema.columns["marketplace_id"].checks.append(known)
-        return schema
-
-
-DATASETS: dict[str, Dataset] = {
-    dataset.name: dataset
-    for dataset in (
-        Dataset("sellers", ("seller_id", "updated_at"), Sellers),
-        Dataset("enrolment_events", ("seller_id", "marketplace_id", "event", "effective_at"), EnrolmentEvents),
-        Dataset("order_items", ("order_id", "order_item_id"), OrderItems, "purchased_at"),
-        Dataset("shipments", ("shipment_id", "order_item_id"), Shipments, "shipped_at"),
-        Dataset("contacts", ("contact_id",), Contacts, "contacted_at"),
-        Dataset("seller_requests", ("request_id",), SellerRequests, "requested_at", is_optional=True),
-        Dataset("refunds", ("refund_id",), Refunds, "refunded_at", is_optional=True),
-        Dataset("returns", ("return_id",), Returns, "requested_at", is_optional=True),
-        Dataset("defects", ("defect_id",), Defects, "occurred_at", is_optional=True),
-        Dataset("settlement_lines", ("settlement_id", "line_id"), SettlementLines, is_optional=True),
-    )
+CONTRACTS: dict[str, type[pa.DataFrameModel]] = {
+    "sellers": Sellers,
+    "enrolment_events": EnrolmentEvents,
+    "order_items": OrderItems,
+    "shipments": Shipments,
+    "contacts": Contacts,
+    "seller_requests": SellerRequests,
+    "refunds": Refunds,
+    "returns": Returns,
+    "defects": Defects,
+    "settlement_lines": SettlementLines,
 }
+"""Dataset (`datasets.py`) → its contract."""
 
 
 def passes(schema: pa.DataFrameSchema) -> str:

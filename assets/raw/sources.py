@@ -41,7 +41,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 import duckdb
 
 from assets.raw.by_record import ANYWHERE, Shape
-from assets.raw.contracts import DATASETS, Dataset
+from assets.raw.datasets import DATASETS, Dataset
 from assets.raw.files import LIMITS, SUFFIXES, is_json
 from assets.raw.json_records import keys_of
 from assets.raw.reading import Dialect, columns_of, names_of

@@ -11,7 +11,7 @@ import pytest
 from house import DATA, load_paths, opened, row, write_csv
 
 from assets.lake import CONTENTS, Lake, LakeError, Pair, open_lake, try_lake
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.warehouse import Warehouse
 
 OF_ORDERS = [name for name, dataset in DATASETS.items() if dataset.happened_at]

@@ -7,7 +7,7 @@ import pytest
 from house import bill, opened
 
 from assets.engines import HEAVY
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.tables import tables
 from assets.travel import carried_over, columns_of, faults, tables_read
 from assets.warehouse import Warehouse, known_after

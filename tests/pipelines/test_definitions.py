@@ -16,7 +16,7 @@ from house import DATA, FONTS, load_paths, opened, row, write_csv
 
 import pipelines.definitions
 from assets import sql_assets
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.settings import Settings, settings
 from assets.tables import steps, tables
 from assets.warehouse import Warehouse, open_warehouse

@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from house import DATA, load_paths, opened, row
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.sources import Sources, read_sources
 from pipelines.cli import cli
 from pipelines.quarantine import _escaped, export, purge, refused_rows

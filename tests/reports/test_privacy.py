@@ -9,7 +9,7 @@ import pytest
 from house import FONTS, row
 from paper import text_of
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from pipelines import cli
 from reports.statement import view
 from reports.statement.view import View

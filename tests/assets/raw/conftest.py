@@ -14,7 +14,7 @@ import pytest
 from house import opened
 
 from assets.core.marketplaces import read_marketplaces
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import Sources, read_sources
 from assets.settings import CHECKOUT

@@ -6,7 +6,7 @@ from decimal import Decimal
 import pytest
 from house import row
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.typing_sql import HOW_TO_READ
 
 

@@ -28,7 +28,7 @@ from hypothesis import strategies as st
 from plainly import becomes, records_of
 from written import DELIMITED, Record, in_an_encoding_that_is_found, written
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 from assets.raw.loading import LoadReport
 from assets.raw.reading import DIALECTS
 from assets.raw.sources import Source

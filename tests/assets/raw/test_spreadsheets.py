@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from house import bill, load_paths, opened, row, write_csv
 
-from assets.raw.contracts import DATASETS
+from assets.raw.datasets import DATASETS
 
 US = "ATVPDKIKX0DER"
 LONG = [f"58029{number}6{number}31276{number}" for number in range(3, 9)]

@@ -11,7 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from assets.raw.contracts import DATASETS, EARLIEST, LATEST, MOST_UNITS, failing_rows, passes
+from assets.raw.contracts import EARLIEST, LATEST, MOST_UNITS, failing_rows, passes
+from assets.raw.datasets import DATASETS
 from assets.raw.sources import CANONICAL, Source
 from assets.raw.staging import Staging
 
