@@ -353,9 +353,8 @@ def comment_on(
     def quoted(text: str) -> str:
         return "'" + text.replace("'", "''") + "'"
 
-    con.execute(f"comment on {kind} {name} is {quoted(description)}")
-    for column, meaning in columns.items():
-        con.execute(f"comment on column {name}.{column} is {quoted(meaning)}")
+    of_columns = (f"comment on column {name}.{column} is {quoted(meaning)}" for column, meaning in columns.items())
+    con.execute("; ".join((f"comment on {kind} {name} is {quoted(description)}", *of_columns)))
 
 
 def _connect(

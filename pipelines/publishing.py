@@ -10,6 +10,7 @@ Does not belong here: what any table means.
 
 import os
 import shutil
+from collections.abc import Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from assets.as_made import is_as_made, note_made, version_of
 from assets.aside import HERE
 from assets.billing import books, outbox
 from assets.tables import SCHEMAS, create, tables
-from assets.warehouse import Warehouse, columns_to_make, comment_on
+from assets.warehouse import Warehouse, columns_to_make, comment_on, in_transaction
 
 NOT_PUBLISHED = {
     "audit.quarantine": "rows as they came may hold personal data of customers",
@@ -88,53 +89,61 @@ def published(con: duckdb.DuckDBPyConnection) -> list[str]:
 
 def _copy(warehouse: Warehouse, fresh: Path, name: str, now: datetime) -> None:
     con = warehouse.con
+    there = published(con)
+    copied = [table for table in there if table not in LEFT_AS_VIEWS]
+    columns, meanings = _columns(con, copied)
     con.execute(f"attach {_quoted(fresh / f'{name}{SUFFIX}')} as snapshot (storage_version '{READABLE_SINCE}')")
     try:
-        for schema in SCHEMAS:
-            con.execute(f"create schema snapshot.{schema}")
-            (fresh / name / schema).mkdir()
-        views = [tables()[name] for name in LEFT_AS_VIEWS if name in published(con)]
-        copied = [name for name in published(con) if name not in LEFT_AS_VIEWS]
-        for table in copied:
-            columns = {column: kind for column, kind, *_ in con.execute(f"describe {table}").fetchall()}
-            con.execute(f"create table snapshot.{table} ({columns_to_make(columns)})")
-            con.execute(f"insert into snapshot.{table} from {table}")
-            _comment(con, table)
-        # The run that publishes is over for whoever reads of it.
-        con.execute(
-            "update snapshot.audit.runs set outcome = ?, ended_at = ? where run_id = ?",
-            ["failed" if warehouse.failures else "done", now, warehouse.run_id],
-        )
+        with in_transaction(con):  # of one write-ahead file: each statement alone would wait for the disk
+            for schema in SCHEMAS:
+                con.execute(f"create schema snapshot.{schema}")
+                (fresh / name / schema).mkdir()
+            for table in copied:
+                con.execute(f"create table snapshot.{table} ({columns_to_make(columns[table])})")
+                con.execute(f"insert into snapshot.{table} from {table}")
+                description, of_columns = meanings[table]
+                comment_on(con, "table", f"snapshot.{table}", description, of_columns)
+            # The run that publishes is over for whoever reads of it.
+            con.execute(
+                "update snapshot.audit.runs set outcome = ?, ended_at = ? where run_id = ?",
+                ["failed" if warehouse.failures else "done", now, warehouse.run_id],
+            )
         for table in copied:
             to = fresh / name / f"{table.replace('.', '/')}.parquet"
             con.execute(f"copy snapshot.{table} to {_quoted(to)} (format parquet, compression zstd)")
         con.execute("use snapshot.main")
-        for view in views:
-            create(con, view)
+        for view in LEFT_AS_VIEWS:
+            if view in there:
+                create(con, tables()[view])
     finally:
         con.execute(f"use {HERE}.main")
         con.execute("detach snapshot")
 
 
-def _comment(con: duckdb.DuckDBPyConnection, table: str) -> None:
-    """The comments of a table or view on its copy."""
-    schema, name = table.split(".")
-    ((description,),) = con.execute(
+def _columns(
+    con: duckdb.DuckDBPyConnection, names: Sequence[str]
+) -> tuple[dict[str, dict[str, str]], dict[str, tuple[str, dict[str, str]]]]:
+    """Of tables and views: table → column → type, and table → its comment, and those of its columns by name."""
+    columns: dict[str, dict[str, str]] = {name: {} for name in names}
+    described = con.execute(
         """
-        select comment from duckdb_tables()
-        where database_name = current_database() and schema_name = $1 and table_name = $2
+        select schema_name || '.' || table_name, comment from duckdb_tables() where database_name = current_database()
         union all
-        select comment from duckdb_views()
-        where database_name = current_database() and schema_name = $1 and view_name = $2""",
-        [schema, name],
+        select schema_name || '.' || view_name, comment from duckdb_views() where database_name = current_database()"""
     ).fetchall()
-    meanings = con.execute(
+    meanings: dict[str, tuple[str, dict[str, str]]] = {
+        name: (comment or "", {}) for name, comment in described if name in columns
+    }
+    for name, column, kind, comment in con.execute(
         """
-        select column_name, comment from duckdb_columns()
-        where database_name = current_database() and schema_name = ? and table_name = ? and comment is not null""",
-        [schema, name],
-    ).fetchall()
-    comment_on(con, "table", f"snapshot.{table}", description or "", dict(meanings))
+        select schema_name || '.' || table_name, column_name, data_type, comment from duckdb_columns()
+        where database_name = current_database() order by table_oid, column_index"""
+    ).fetchall():
+        if name in columns:
+            columns[name][column] = kind
+            if comment is not None:
+                meanings[name][1][column] = comment
+    return columns, meanings
 
 
 def _version(con: duckdb.DuckDBPyConnection) -> str:

@@ -62,13 +62,13 @@ def started_early(press: Press) -> Generator[None]:
     try:
         yield
     finally:
-        _forget_early()
+        _forget_early(wait=False)  # they have nothing to do, and take a while to go; the end of the program waits
 
 
-def _forget_early() -> None:
+def _forget_early(*, wait: bool) -> None:
     global _early  # noqa: PLW0603
     if _early is not None:
-        _early.shutdown(cancel_futures=True)
+        _early.shutdown(wait=wait, cancel_futures=True)
         _early = None
 
 
@@ -138,7 +138,7 @@ class Staff:
 
     def _end(self) -> None:
         if self._pool is _early:
-            _forget_early()
+            _forget_early(wait=True)
             self._pool = None
         if self._pool is not None:
             self._pool.shutdown(cancel_futures=True)
