@@ -948,11 +948,11 @@ def main() -> NoReturn:
 def _end_at_once(end: SystemExit) -> NoReturn:
     """End the process as Python does, but for taking every object apart, which takes half a second after a run.
 
-    As `multiprocessing` ends its processes: threads and other processes are waited for, what was left to be done at
-    the end is done, and what was printed goes out.
+    As `multiprocessing` ends its processes, by calls that have no public name: threads and other processes are waited
+    for, what was left to be done at the end is done, and what was printed goes out.
     """
-    threading._shutdown()  # noqa: SLF001 - there is no other name for it
-    atexit._run_exitfuncs()  # noqa: SLF001
+    threading._shutdown()  # ty: ignore[missing-attribute]
+    atexit._run_exitfuncs()
     try:
         sys.stdout.flush()
         sys.stderr.flush()

@@ -34,6 +34,7 @@ orders as (
         order_id,
         coalesce(min(order_item_id) filter (coverage = 'covered'), min(order_item_id)) as order_item_id
     from items
+    where order_id in (select order_id from noted where order_item_id is null)
     group by order_id
 ),
 contacts as (

@@ -11,12 +11,11 @@
 -- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
 
--- Lines of the period's items that left before it, and perhaps a few of others. One condition, and a hash: so the engine
--- holds the period's items and reads history past them, and not the other way round.
+-- Lines of the period's items that left before it, and perhaps a few of others.
 create temp table shipped_earlier as
 select order_id, order_item_id, shipped_at, quantity
 from in_force.shipments
-where if(is_void, false, shipped_at < (select max(starts_at) from scope))
+where shipped_at < $latest_instant and not coalesce(is_void, false)
     and hash(order_item_id) in (
         select hash(unit.order_item_id)
         from core.units as unit
@@ -45,20 +44,21 @@ having sum(quantity) > min(quantity_ordered);
 
 -- Found by a hash as well, and then looked at.
 create temp table suspect_orders as
-with placed as not materialized (
-    select order_id, seller_id, marketplace_id, purchased_at
-    from core.order_items
-    where purchased_at >= $first_instant and purchased_at < $last_instant
-)
 select hash(order_id) as order_hash
-from placed
+from core.order_items
+where purchased_at >= $first_instant and purchased_at < $last_instant
 group by order_hash
-having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at))
-union
-select hash(order_id)
+having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at));
+
+-- Orders of the period of which an item was ordered outside of it. One condition: so the engine holds the period's
+-- orders and reads history past them, and not the other way round.
+create temp table orders_of_other_times as
+select hash(order_id) as order_hash
 from core.order_items
 where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
-    and hash(order_id) in (select hash(order_id) from placed);
+    and hash(order_id) in (
+        select hash(order_id) from core.order_items where purchased_at >= $first_instant and purchased_at < $last_instant
+    );
 
 with events as (
     select scope.period, event.*
@@ -183,7 +183,9 @@ disagreeing_orders as (
         count(distinct marketplace_id) as marketplaces,
         count(distinct purchased_at) as times
     from core.order_items
-    where hash(order_id) in (select order_hash from suspect_orders)
+    where hash(order_id) in (
+        select order_hash from suspect_orders union all select order_hash from orders_of_other_times
+    )
     group by order_id
     having min(seller_id) <> max(seller_id)
         or min(marketplace_id) <> max(marketplace_id)
