@@ -11,19 +11,20 @@
 -- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
 
--- Lines of the period's items that left before it, and perhaps a few of others.
+-- Lines of the period's items that left before it, and perhaps a few of others. By a hash, and asked within `if`: so the
+-- engine holds the period's items and reads history past them, never the other way round.
 create temp table shipped_earlier as
 select order_id, order_item_id, shipped_at, quantity
 from in_force.shipments
-where shipped_at < $latest_instant and not coalesce(is_void, false)
-    and hash(order_item_id) in (
+where shipped_at < $latest_instant
+    and if(is_void, false, hash(order_item_id) in (
         select hash(unit.order_item_id)
         from core.units as unit
         join scope
             on scope.period = unit.period
             and scope.marketplace_id = unit.marketplace_id
         where unit.outcome not in ('void', 'unmatched')
-    );
+    ));
 
 -- Found by a hash, as whole numbers are added up faster than texts: one item too many is no harm, it is looked at.
 create temp table suspect_items as
