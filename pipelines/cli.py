@@ -927,9 +927,15 @@ def main() -> NoReturn:
     """The console script."""
     gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
     try:
-        cli(prog_name="csba")
+        answer()
     except SystemExit as end:
         _end_at_once(end)
+
+
+def answer() -> NoReturn:
+    """Do what the command line asks for; raises `SystemExit` with the exit code."""
+    try:
+        cli(prog_name="csba")
     except Exception as error:
         import duckdb
 

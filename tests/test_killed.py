@@ -93,7 +93,7 @@ def become(command):
         open(command["begun"], "w").close()
 
     Warehouse.begin_run = begin_and_tell
-    cli.main()
+    cli.answer()
 
 running = set()
 print("ready", flush=True)

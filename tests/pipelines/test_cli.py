@@ -27,7 +27,7 @@ def csba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def command(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["csba", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.answer()
         told = capsys.readouterr()
         assert "Traceback" not in told.err
         return int(ended.value.code or 0), told.out, told.err

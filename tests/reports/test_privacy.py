@@ -86,7 +86,7 @@ def csba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def command(*words: object) -> int:
         monkeypatch.setattr("sys.argv", ["csba", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.main()
+            cli.answer()
         return int(ended.value.code or 0)
 
     return command
