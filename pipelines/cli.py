@@ -957,11 +957,11 @@ def _end_at_once(end: SystemExit) -> NoReturn:
     As `multiprocessing` ends its processes, by calls that have no public name: threads and other processes are waited
     for, what was left to be done at the end is done, and what was printed goes out.
     """
-    threading._shutdown()  # ty: ignore[missing-attribute]
-    atexit._run_exitfuncs()
     try:
+        threading._shutdown()  # ty: ignore[missing-attribute]
+        atexit._run_exitfuncs()
         sys.stdout.flush()
         sys.stderr.flush()
-    except OSError:  # nobody reads it any more
+    except (KeyboardInterrupt, OSError):  # nobody waits for it, or reads it, any more
         os._exit(CHECK_FAILED)
     os._exit(end.code if isinstance(end.code, int) else 0)
