@@ -15,9 +15,6 @@ QUESTION = re.compile(r"^## (.+?)$.*?^```sql$\n(.+?)^```$", re.MULTILINE | re.DO
 QUESTIONS = dict(QUESTION.findall((CHECKOUT / "docs" / "cookbook.md").read_text(encoding="utf-8")))
 
 
-pytestmark = pytest.mark.xdist_group("cookbook")  # what they share is made once
-
-
 @pytest.fixture(scope="module")
 def con(tmp_path_factory: pytest.TempPathFactory) -> Generator[duckdb.DuckDBPyConnection]:
     """A copy of the sample, billed, with its first month closed."""

@@ -16,10 +16,7 @@ OLIST = SHARED_DATA / "olist"
 BR = "A2Q3Y263D00KWC"
 MONTHS = [f"2018-{month:02}" for month in range(1, 9)]
 
-pytestmark = [
-    pytest.mark.skipif(not OLIST.exists(), reason="the Olist files are not at hand"),
-    pytest.mark.xdist_group("olist"),  # what they share is made once
-]
+pytestmark = pytest.mark.skipif(not OLIST.exists(), reason="the Olist files are not at hand")
 
 
 @pytest.fixture(scope="module")

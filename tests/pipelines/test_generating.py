@@ -32,9 +32,6 @@ def contents(files: list[Path]) -> dict[str, bytes]:
     return {file.name: file.read_bytes() for file in files}
 
 
-pytestmark = pytest.mark.xdist_group("generating")  # what they share is made once
-
-
 @pytest.fixture(scope="module")
 def sample(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
     return generate(tmp_path_factory.mktemp("sample") / "new", **SAMPLE, has_service=True)

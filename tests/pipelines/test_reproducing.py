@@ -17,8 +17,6 @@ from reports.statement import Press
 from reports.statement.names import file_names
 from reports.statement.words import Words
 
-pytestmark = pytest.mark.xdist_group("reproducing")  # what they share is made once
-
 
 @pytest.fixture(scope="module")
 def closed_home(tmp_path_factory: pytest.TempPathFactory) -> Path:

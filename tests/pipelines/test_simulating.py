@@ -20,9 +20,6 @@ JP, DE = "A1VC38T7YXB528", "A1PA6795UKMFR9"
 MONTHS = ("2026-03", "2026-04", "2026-05", "2026-06")
 
 
-pytestmark = pytest.mark.xdist_group("simulating")  # what they share is made once
-
-
 @pytest.fixture(scope="module")
 def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The sample, billed, with its first month closed."""

@@ -13,9 +13,6 @@ from pipelines.simulation_summary import write_files
 NAME = "</style><script>document.title='run'</script>" + "W" * 300
 
 
-pytestmark = pytest.mark.xdist_group("simulation")  # what they share is made once
-
-
 @pytest.fixture(scope="module")
 def page(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two months of the sample, of which one was never run; a marketplace keeps its terms."""
