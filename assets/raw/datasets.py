@@ -1,7 +1,7 @@
 """Which datasets there are, in the order of the data's flow, and by what a row of each is known.
 
 The names of raw tables and of canonical files follow from here. Whoever asks for no column does without pandera, whose
-import takes longer than `csba status` should.
+import would be a large part of what `csba status` takes.
 
 Does not belong here: columns, and what a good row is (`contracts.py`).
 """

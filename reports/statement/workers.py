@@ -51,7 +51,7 @@ def pool(press: Press, number: int) -> ProcessPoolExecutor:
 def started_early(press: Press) -> Generator[None]:
     """Within, processes for statements with PDFs start, and make the fonts of a new home, beside whatever else is done.
 
-    They serve every set of statements; with one core there are none.
+    They serve every set of statements, and are told to go at the end, without waiting; with one core there are none.
     """
     global _early  # noqa: PLW0603 - a command has one set of processes
     number = _number(press)
