@@ -59,12 +59,15 @@ class Parts:
             select *, 1 as file_id, row_number() over () as row_number, cast(purchased_at as timestamp) as placed_at
             from read_csv('{world}/order_items*.csv', all_varchar = true);
             create table parcels as from read_csv('{world}/shipments*.csv', all_varchar = true);
-            create table lines as select distinct on ({KEY}) {KEY} from parcels;
             create table beaten as select file_id, row_number from items using sample 1 percent (bernoulli, 7);
             create table month as
             select distinct '2026-03' as period, marketplace_id, timestamp '2026-03-01' as starts_at,
                 timestamp '2026-04-01' as ends_at
             from items;
+            create table lines as
+            select distinct on ({KEY}) {KEY}, '2026-03' as period,
+                (select min(marketplace_id) from month) as marketplace_id
+            from parcels;
             create temp table ids as select order_id, order_item_id from items;
             create temp table other_ids as select order_id, order_item_id from parcels""")
 
@@ -234,12 +237,14 @@ class Parts:
 
     def twice_by_texts(self) -> None:
         """Keys of lines that come twice; none do."""
-        self.con.execute(f"select {KEY}, count(*) from lines group by {KEY} having count(*) > 1").fetchall()
+        self.con.execute(
+            f"select {KEY}, count(*) from lines where {IN_SCOPE} group by {KEY} having count(*) > 1"
+        ).fetchall()
 
     def twice_by_hash(self) -> None:
         """Keys among the rows whose hash comes twice."""
         self.con.execute(f"""
-            select {KEY}, count(*) from lines where hash({KEY}) in ({SUSPECTS})
+            select {KEY}, count(*) from lines where {IN_SCOPE} and hash({KEY}) in ({SUSPECTS})
             group by {KEY} having count(*) > 1""").fetchall()
 
     def twice_if_a_hash_is(self) -> None:
@@ -258,7 +263,8 @@ FIVE = """item.fulfillment = 'MFN' and item.is_prime = 'false'
 ONE = """if(item.fulfillment = 'MFN' and item.is_prime = 'false',
     month.starts_at <= item.placed_at and item.placed_at < month.ends_at, false)"""
 KEY = "shipment_id, order_item_id"
-SUSPECTS = f"select hash({KEY}) as key_hash from lines group by key_hash having count(*) > 1"
+IN_SCOPE = "(period, marketplace_id) in (select (period, marketplace_id) from month)"
+SUSPECTS = f"select hash({KEY}) as key_hash from lines where {IN_SCOPE} group by key_hash having count(*) > 1"
 TWO = """min(placed_at) <> max(placed_at)
     or min(hash(seller_id, marketplace_id)) <> max(hash(seller_id, marketplace_id))"""
 ALL = "min(hash(seller_id, marketplace_id, placed_at)) <> max(hash(seller_id, marketplace_id, placed_at))"
