@@ -25,6 +25,7 @@ DAMAGED = re.compile(r"(?:.*:)?\d(?:[.,]\d+)?[Ee]\+\d{2,3}|#+|#[A-Z0-9/]+[!?]?|=
 """Ids as a spreadsheet leaves them."""
 TRUE, FALSE = {"true", "t", "yes", "y", "1"}, {"false", "f", "no", "n", "0"}
 LONGEST = 100_000
+MOST = 1_000_000_000
 
 
 def is_blank(text: str | None) -> bool:
@@ -88,8 +89,8 @@ def row_of(dataset: Dataset, row: Mapping[str, str | None], marketplaces: Iterab
 def _is_allowed(dataset: Dataset, name: str, value: Any, marketplaces: Iterable[str]) -> bool:
     if isinstance(value, datetime):
         return EARLIEST <= value <= LATEST
-    if name == "quantity":
-        return (dataset.name != "settlement_lines") <= value <= 1_000_000_000
+    if name == "quantity" or (isinstance(value, Decimal) and dataset.name == "refunds"):
+        return (dataset.name not in {"settlement_lines", "refunds"}) <= value <= MOST
     if name == "marketplace_id" or name in dataset.ids:
         return value in marketplaces if name == "marketplace_id" else not DAMAGED.fullmatch(value)
     for check in dataset.schema.columns[name].checks:
