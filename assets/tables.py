@@ -439,7 +439,7 @@ def replace_and_check(
     """
     knows_slices = any(map(_is_sliced, (query for table in step for query in table.queries)))
     reading = Reading(is_narrow, _slices(warehouse.con) if knows_slices else (ALL_ORDERS,))
-    made_of_rows = [table for table in step if not _is_of_nothing(warehouse.con, table)]
+    made_of_rows = [table for table in step if not is_of_nothing(warehouse.con, table)]
     for table in made_of_rows:
         _replace(warehouse, table, reading, engine)
     counts, failures = dict.fromkeys((table.full_name for table in step), 0), []
@@ -455,7 +455,7 @@ def replace_and_check(
     return counts
 
 
-def _is_of_nothing(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
+def is_of_nothing(con: duckdb.DuckDBPyConnection, table: Table) -> bool:
     """Whether a table is made of optional datasets alone, and there is no row of any: it is empty, and stays so."""
     datasets = [DATASETS[name.removeprefix("raw.")] for name in table.reads if name.startswith("raw.")]
     return bool(datasets) and all(

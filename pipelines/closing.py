@@ -1,7 +1,8 @@
 """Closing a period: what is about to be frozen, whether it may be, and the one transaction that freezes it.
 
 Rules: domain.md, "Closing, and what comes late". The period is brought up to date first (`running.py`), so that what
-is shown is what is frozen. A close writes `billing.closes` and everything that is kept with it; nothing rewrites that.
+is shown is what is frozen. Balances of earlier months that late rows carried forward are counted again from all raw
+rows. A close writes `billing.closes` and everything that is kept with it; nothing rewrites that.
 """
 
 import json
@@ -16,11 +17,12 @@ from typing import Any
 import polars as pl
 
 from assets.billing.books import LINE_COLUMNS, keep_terms, rerating_of
+from assets.billing.rerating import recount
 from assets.core.calendar import first_instant, month_of
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.terms import Terms
 from assets.settings import Settings
-from assets.tables import choose, create, replace_and_check, step_of
+from assets.tables import ChecksFailedError, choose, create, replace_and_check, step_of
 from assets.warehouse import Warehouse
 from reports.close_report import write_close_reports
 from reports.statement import Press, write_statements
@@ -142,7 +144,8 @@ def close(
     """Freeze the period of these marketplaces, in one transaction, and write the final statements.
 
     Raises `CloseError` unless this very run has brought the period up to date, without a failed check and with all rows
-    that are loaded; if a statement cannot be made; or if the books would contradict what is known.
+    that are loaded; if closed months do not add up with what came late; if a statement cannot be made; or if the books
+    would contradict what is known.
     """
     con = warehouse.con
     latest = warehouse.latest_load()
@@ -158,6 +161,10 @@ def close(
         behind = [table for table in GATES if warehouse.made.get(table, {}).get((period, name)) != latest]
         if behind or (name in standing and standing[name]["load_id"] != latest):
             raise CloseError(f"{where} was not brought up to date in this run: use csba close, or the job close_month")
+    try:
+        recount(warehouse, [marketplace.marketplace_id for marketplace in marketplaces])
+    except ChecksFailedError as error:
+        raise CloseError(f"closed months do not add up with what came late; nothing was closed\n{error}") from error
     con.execute("create or replace temp table pages_to_keep as from billing.kept_pages limit 0")
     manifests = {}
     for marketplace in marketplaces:

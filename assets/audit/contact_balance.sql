@@ -1,5 +1,7 @@
 -- One row per marketplace and period: every contact falls under one outcome (domain.md, "Contacts"). The contacts received
--- are counted from the raw rows in force, the outcomes from core.contacts.
+-- are counted from the raw rows in force, the outcomes from core.contacts. Late
+-- rows carry the count of a closed period forward, until the next close counts all of it again
+-- (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.contacts
 -- total: contacts | sum(received)
@@ -19,6 +21,7 @@
 -- column: difference | received less all outcomes; 0, or the run stops
 -- check: contacts received = all outcomes | difference = 0
 
+create temp table raw_counts as
 with noted as (
     select order_id, order_item_id, contacted_at
     from in_force.contacts
@@ -45,17 +48,16 @@ contacts as (
     left join items as item
         on item.order_id = noted.order_id
         and item.order_item_id = coalesce(noted.order_item_id, orders.order_item_id)
-),
-received as (
-    select scope.marketplace_id, scope.period, count(*) as contacts
-    from contacts
-    join scope
-        on scope.marketplace_id = contacts.marketplace_id
-        and scope.starts_at <= contacts.contacted_at
-        and contacts.contacted_at < scope.ends_at
-    group by all
-),
-outcomes as (
+)
+select scope.marketplace_id, scope.period, count(*) as number
+from contacts
+join scope
+    on scope.marketplace_id = contacts.marketplace_id
+    and scope.starts_at <= contacts.contacted_at
+    and contacts.contacted_at < scope.ends_at
+group by all;
+
+with outcomes as (
     select
         marketplace_id, period,
         count(*) filter (outcome = 'void') as void,
@@ -69,12 +71,13 @@ outcomes as (
         count(*) filter (outcome = 'before_order') as before_order,
         count(*) filter (outcome = 'counted') as counted
     from core.contacts
+    semi join scope using (period, marketplace_id)
     group by marketplace_id, period
 ),
 balance as (
     select
         scope.marketplace_id, scope.period,
-        coalesce(received.contacts, 0) as received,
+        coalesce(raw_counts.number, 0) as received,
         coalesce(outcomes.void, 0) as void,
         coalesce(outcomes.platform_fulfilled, 0) as platform_fulfilled,
         coalesce(outcomes.prime, 0) as prime,
@@ -86,9 +89,9 @@ balance as (
         coalesce(outcomes.counted, 0) as counted,
         coalesce(outcomes.unmatched, 0) as unmatched
     from scope
-    left join received
-        on received.marketplace_id = scope.marketplace_id
-        and received.period = scope.period
+    left join raw_counts
+        on raw_counts.marketplace_id = scope.marketplace_id
+        and raw_counts.period = scope.period
     left join outcomes
         on outcomes.marketplace_id = scope.marketplace_id
         and outcomes.period = scope.period

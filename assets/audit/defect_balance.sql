@@ -1,5 +1,7 @@
 -- One row per marketplace and period: every defect falls under one outcome. The defects that occurred are counted from the raw
--- rows in force, the outcomes from core.defects.
+-- rows in force, the outcomes from core.defects. Late
+-- rows carry the count of a closed period forward, until the next close counts all of it again
+-- (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.defects
 -- column: occurred | defects in force, counted from raw rows
@@ -10,6 +12,7 @@
 -- column: difference | occurred less all outcomes; 0, or the run stops
 -- check: defects that occurred = all outcomes | difference = 0
 
+create temp table raw_counts as
 with noted as (
     select order_id, occurred_at
     from in_force.defects
@@ -39,17 +42,16 @@ defects as (
     left join items as item
         on item.order_id = orders.order_id
         and item.order_item_id = orders.order_item_id
-),
-occurred as (
-    select scope.marketplace_id, scope.period, count(*) as defects
-    from defects
-    join scope
-        on scope.marketplace_id = defects.marketplace_id
-        and scope.starts_at <= defects.occurred_at
-        and defects.occurred_at < scope.ends_at
-    group by all
-),
-outcomes as (
+)
+select scope.marketplace_id, scope.period, count(*) as number
+from defects
+join scope
+    on scope.marketplace_id = defects.marketplace_id
+    and scope.starts_at <= defects.occurred_at
+    and defects.occurred_at < scope.ends_at
+group by all;
+
+with outcomes as (
     select
         marketplace_id, period,
         count(*) filter (outcome = 'platform_fulfilled') as platform_fulfilled,
@@ -57,20 +59,21 @@ outcomes as (
         count(*) filter (outcome = 'counted') as counted,
         count(*) filter (outcome = 'unmatched') as unmatched
     from core.defects
+    semi join scope using (period, marketplace_id)
     group by marketplace_id, period
 ),
 balance as (
     select
         scope.marketplace_id, scope.period,
-        coalesce(occurred.defects, 0) as occurred,
+        coalesce(raw_counts.number, 0) as occurred,
         coalesce(outcomes.platform_fulfilled, 0) as platform_fulfilled,
         coalesce(outcomes.prime, 0) as prime,
         coalesce(outcomes.counted, 0) as counted,
         coalesce(outcomes.unmatched, 0) as unmatched
     from scope
-    left join occurred
-        on occurred.marketplace_id = scope.marketplace_id
-        and occurred.period = scope.period
+    left join raw_counts
+        on raw_counts.marketplace_id = scope.marketplace_id
+        and raw_counts.period = scope.period
     left join outcomes
         on outcomes.marketplace_id = scope.marketplace_id
         and outcomes.period = scope.period

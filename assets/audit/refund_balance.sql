@@ -1,5 +1,7 @@
 -- One row per marketplace and period: every refund falls under one outcome. The refunds given are counted from the raw rows in
--- force, the outcomes from core.refunds.
+-- force, the outcomes from core.refunds. Late
+-- rows carry the count of a closed period forward, until the next close counts all of it again
+-- (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.refunds
 -- column: given | refunds in force, counted from raw rows
@@ -13,6 +15,7 @@
 -- column: difference | given less all outcomes; 0, or the run stops
 -- check: refunds given = all outcomes | difference = 0
 
+create temp table raw_counts as
 with noted as (
     select order_id, order_item_id, refunded_at
     from in_force.refunds
@@ -29,17 +32,16 @@ refunds as (
     left join items as item
         on item.order_id = noted.order_id
         and item.order_item_id = noted.order_item_id
-),
-given as (
-    select scope.marketplace_id, scope.period, count(*) as refunds
-    from refunds
-    join scope
-        on scope.marketplace_id = refunds.marketplace_id
-        and scope.starts_at <= refunds.refunded_at
-        and refunds.refunded_at < scope.ends_at
-    group by all
-),
-outcomes as (
+)
+select scope.marketplace_id, scope.period, count(*) as number
+from refunds
+join scope
+    on scope.marketplace_id = refunds.marketplace_id
+    and scope.starts_at <= refunds.refunded_at
+    and refunds.refunded_at < scope.ends_at
+group by all;
+
+with outcomes as (
     select
         marketplace_id, period,
         count(*) filter (outcome = 'platform_fulfilled') as platform_fulfilled,
@@ -50,12 +52,13 @@ outcomes as (
         count(*) filter (outcome = 'counted') as counted,
         count(*) filter (outcome = 'unmatched') as unmatched
     from core.refunds
+    semi join scope using (period, marketplace_id)
     group by marketplace_id, period
 ),
 balance as (
     select
         scope.marketplace_id, scope.period,
-        coalesce(given.refunds, 0) as given,
+        coalesce(raw_counts.number, 0) as given,
         coalesce(outcomes.platform_fulfilled, 0) as platform_fulfilled,
         coalesce(outcomes.prime, 0) as prime,
         coalesce(outcomes.never_enrolled, 0) as never_enrolled,
@@ -64,9 +67,9 @@ balance as (
         coalesce(outcomes.counted, 0) as counted,
         coalesce(outcomes.unmatched, 0) as unmatched
     from scope
-    left join given
-        on given.marketplace_id = scope.marketplace_id
-        and given.period = scope.period
+    left join raw_counts
+        on raw_counts.marketplace_id = scope.marketplace_id
+        and raw_counts.period = scope.period
     left join outcomes
         on outcomes.marketplace_id = scope.marketplace_id
         and outcomes.period = scope.period

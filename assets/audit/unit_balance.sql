@@ -1,5 +1,7 @@
 -- One row per marketplace and period: every unit shipped falls under one outcome (domain.md, "Units"). The units shipped
--- are counted from the raw rows in force, the outcomes from core.units.
+-- are counted from the raw rows in force, the outcomes from core.units. Late
+-- rows carry the count of a closed period forward, until the next close counts all of it again
+-- (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.units
 -- total: units | sum(shipped)
@@ -19,7 +21,7 @@
 -- column: difference | shipped less all outcomes; 0, or the run stops
 -- check: units shipped = all outcomes | difference = 0
 
-create temp table shipped_by_slice as
+create temp table raw_counts as
 with shipments as (
     select order_id, order_item_id, shipped_at, quantity
     from in_force.shipments
@@ -38,7 +40,7 @@ placed as (
         on item.order_id = shipment.order_id
         and item.order_item_id = shipment.order_item_id
 )
-select scope.marketplace_id, scope.period, sum(placed.quantity) as units
+select scope.marketplace_id, scope.period, sum(placed.quantity) as number
 from placed
 join scope
     on scope.marketplace_id = placed.marketplace_id
@@ -47,8 +49,8 @@ join scope
 group by all;
 
 with shipped as (
-    select marketplace_id, period, sum(units) as units
-    from shipped_by_slice
+    select marketplace_id, period, sum(number) as units
+    from raw_counts
     group by all
 ),
 outcomes as (
@@ -64,6 +66,7 @@ outcomes as (
         coalesce(sum(quantity) filter (outcome = 'chargeable'), 0) as chargeable,
         coalesce(sum(quantity) filter (outcome = 'unmatched'), 0) as unmatched
     from core.units
+    semi join scope using (period, marketplace_id)
     group by marketplace_id, period
 ),
 balance as (

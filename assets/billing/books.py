@@ -132,6 +132,13 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "terms_sha256": ("varchar", "the terms they are rated with (billing.kept_terms)"),
         },
     ),
+    "billing.carried_balances": (
+        (
+            "One row per closed period and marketplace whose balances (audit.unit_balance and so on) late rows carried"
+            " forward; the next close counts them again from all raw rows."
+        ),
+        {"period": ("varchar", "the closed period"), "marketplace_id": ("varchar", "the marketplace, or unknown")},
+    ),
     "billing.late_causes": (
         "One row per cause that changed lines of a closed period, and the load that brought it.",
         {

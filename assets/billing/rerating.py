@@ -1,19 +1,19 @@
 """Closed periods rated again with what is known now (domain.md, "Closing, and what comes late").
 
-It owns `billing.rerated_lines`, `billing.rerating`, `billing.late_causes` and `billing.kept_evidence`, and brings the
-rows of closed periods in `core.*`, `billing.performance` and `audit.*` up to the present. What a close wrote it never
-touches: the difference between `billing.posted_lines` and `billing.rerated_lines` becomes adjustments
-(`adjustments.sql`).
+It owns `billing.rerated_lines`, `billing.rerating`, `billing.late_causes`, `billing.kept_evidence` and
+`billing.carried_balances`, and brings the rows of closed periods in `core.*`, `billing.performance` and `audit.*` up to
+the present. What a close wrote it never touches: the difference between `billing.posted_lines` and
+`billing.rerated_lines` becomes adjustments (`adjustments.sql`).
 
 The cost follows the late rows. First the orders that late rows can touch: all their units, contacts, returns and so on
 in closed periods are made anew, aside, by the very SQL that makes them for an open period, from the rows of those
 orders alone. Then the sellers of those orders are rated anew in the periods concerned. Last, everything replaces what
-was there in one transaction, and the balances of the touched periods are counted again, and the defects of their
-sellers.
+was there in one transaction, and the balances of the touched periods are carried forward by those orders; the next
+close counts them again from all raw rows, before anything is booked (`recount`).
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import duckdb
@@ -23,7 +23,17 @@ from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kep
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, parse_terms, put_terms, terms_repriced
 from assets.raw.datasets import DATASETS
-from assets.tables import UNKNOWN, choose, create, make, reads_narrowly, replace_and_check, step_of
+from assets.tables import (
+    UNKNOWN,
+    Table,
+    choose,
+    create,
+    is_of_nothing,
+    make,
+    reads_narrowly,
+    replace_and_check,
+    step_of,
+)
 from assets.warehouse import Warehouse, known_after
 
 CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dataset.happened_at}
@@ -35,15 +45,24 @@ RATED = ("order_items", "shipments", "contacts", "returns")
 BY_ORDER = ("core.units", "core.contacts", "core.returns", "core.requests", "core.refunds", "core.defects")
 """Tables of which the rows of an order can be made alone."""
 
+RATED_FROM = (*BY_ORDER, "billing.performance")
+"""Tables that the lines of a seller are rated from, and what speaks for them."""
+
 SHOWN_ASIDE = (
     *("core.marketplaces", "core.calendar", "core.terms", "core.tiers"),
     *("core.enrolment_events", "core.enrolments", "core.marketplaces_with_returns"),
 )
 """Tables that are looked at as they are in the warehouse, where they are up to date."""
 
-RECOUNTED = ("core.units", "core.contacts", "core.requests", "core.refunds", "core.defects")
-"""Tables with rows that have no marketplace, whose gates, the balances, are counted again for the touched periods."""
-
+BALANCED = {
+    "core.units": ("shipped", "quantity"),
+    "core.contacts": ("received", "1"),
+    "core.requests": ("made", "1"),
+    "core.refunds": ("given", "1"),
+    "core.defects": ("occurred", "1"),
+}
+"""Tables, some of whose rows have no marketplace, with a balance as their gate: its column of what was counted from raw
+rows, and what a row of the table counts for in it."""
 
 DEFECTS = "billing.defects"
 """Made again as a whole for the touched periods: one defect decides whether any is known of a marketplace."""
@@ -95,6 +114,44 @@ def rerate(
     return rated
 
 
+def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
+    """Count the balances that were carried forward for closed periods of the marketplaces chosen from all raw rows.
+
+    The marketplaces are re-rated with all that is known. Raises `ChecksFailedError`, and then nothing is changed.
+    """
+    pairs = warehouse.con.execute(
+        f"""
+        with closed as (select period, marketplace_id from billing.closes where list_contains(?, marketplace_id))
+        select period, marketplace_id from billing.carried_balances
+        semi join (from closed union select period, '{UNKNOWN}' from closed) using (period, marketplace_id)""",
+        [chosen],
+    ).fetchall()
+    if not pairs:
+        return
+    choose(warehouse.con, pairs)
+    balances = [_balance_of(name) for name in BALANCED]
+    is_narrow = reads_narrowly(warehouse, balances)
+    with warehouse.transaction():
+        for balance in balances:
+            replace_and_check(warehouse, [balance], is_narrow=is_narrow)
+        warehouse.con.execute("""
+            delete from billing.carried_balances
+            where (period, marketplace_id) in (select (period, marketplace_id) from scope)""")
+
+
+def _balance_of(name: str) -> Table:
+    _, balance = step_of(name)
+    return balance
+
+
+def _were(name: str) -> str:
+    return f"were_{name.partition('.')[2]}"
+
+
+def _carried(name: str) -> str:
+    return f"carried_{name.partition('.')[2]}"
+
+
 @dataclass(frozen=True)
 class _Rerating:
     """One re-rating of marketplaces that are behind by the same loads; `whole` is why all their lines are in doubt.
@@ -121,12 +178,14 @@ class _Rerating:
         choose(self.con, closed)
         self.find_changed_enrolments()
         self.find_late_rows()
+        self.find_rows_of_late_orders()
         self.narrow_to_late_orders()
         for name in ("core.order_items", "core.coverage", *BY_ORDER):
             make(self.warehouse, step_of(name), aside=True)
         self.find_affected_sellers()
         self.find_touched_periods()
-        self.find_items_of_affected_sellers()
+        self.find_rows_of_affected_sellers()
+        self.carry_balances()
         self.set_late_orders_aside()
         self.show_affected_sellers_as_before()
         self.note_evidence("before")
@@ -141,14 +200,14 @@ class _Rerating:
         touched = self.con.execute("select period, marketplace_id from touched").fetchall()
         (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
         with in_the_warehouse(self.con):
-            recounted = [*(step_of(name)[1:] for name in RECOUNTED), step_of(DEFECTS)] if touched else []
             choose(self.con, touched)
-            is_narrow = reads_narrowly(self.warehouse, [table for step in recounted for table in step])
+            balances = list(self.balances_to_make()) if touched else []
+            is_narrow = reads_narrowly(self.warehouse, balances)
             with self.warehouse.transaction():
-                self.replace(closed)
+                self.put_in_place(closed)
                 self.keep_evidence()
                 choose(self.con, touched)
-                for step in recounted:
+                for step in [*([balance] for balance in balances), step_of(DEFECTS)] if touched else []:
                     replace_and_check(self.warehouse, step, is_narrow=is_narrow)
                 self.enter(terms)
         return rated
@@ -162,8 +221,9 @@ class _Rerating:
         choose(self.con, self.closed())
         self.find_changed_enrolments()
         self.find_late_rows()
+        self.find_rows_of_late_orders()
         self.find_affected_sellers()
-        self.find_items_of_affected_sellers()
+        self.find_rows_of_affected_sellers()
         self.show_affected_sellers_as_before()
         make(self.warehouse, step_of("core.order_items"), aside=True)
         self.note_evidence("before")
@@ -188,6 +248,16 @@ class _Rerating:
         """The condition that an instant lies in a closed period, written out: so the engine reads no other rows."""
         first, end = self.con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
         return f"{clock} >= timestamp '{first}' and {clock} < timestamp '{end}'"
+
+    @property
+    def kind(self) -> str:
+        """What rows that are looked at several times are made: a table, or a view where they are all there are."""
+        return "view" if self.whole else "table"
+
+    def is_late(self, name: str) -> str:
+        """The condition on rows of a table that they are of late orders, or of contacts that were."""
+        late = "order_id in (from aside.main.late_orders)"
+        return f"({late} or contact_id in (from aside.main.late_contacts))" if name == "core.contacts" else late
 
     def is_empty(self, rows: str) -> bool:
         """Whether a query gives no rows."""
@@ -260,7 +330,8 @@ class _Rerating:
             where cause = 'late_order_item' and happened_at >= (select max(ends_at) from scope)"""
         # What is about nobody is not asked for: the rows of all orders would be read to find none.
         if not self.is_empty(awaited):
-            self.con.execute(f"insert into late_orders from ({awaited}) semi join ({self.times()}) using (order_id)")
+            times = self.times("warehouse.raw")
+            self.con.execute(f"insert into late_orders from ({awaited}) semi join ({times}) using (order_id)")
         # A contact is about its order's first covered item: in an order of several marketplaces one seller's enrolment
         # can turn a contact away from another's.
         self.con.execute("create table orders_of_changed (order_id varchar)")
@@ -278,36 +349,38 @@ class _Rerating:
             "create table late_contacts as select distinct contact_id from late where contact_id is not null"
         )
 
-    def times(self, among: str = "") -> str:
+    def times(self, raw: str) -> str:
         """The query of when anything of an order happened that may count in a closed period, in any version of it."""
         return " union ".join(
-            f"""
-            select order_id, {clock} as happened_at from warehouse.raw.{dataset} {among}
-            where {self.within_closed(clock)}"""
+            f"select order_id, {clock} as happened_at from {raw}.{dataset} where {self.within_closed(clock)}"
             for dataset, clock in CLOCKS.items()
             if dataset != "order_items"
         )
 
+    def find_rows_of_late_orders(self) -> None:
+        """`of_late.*`: every version of the rows of late orders, as far as they may count in closed periods.
+
+        Read once, by joins alone, never `or`: they tell the engine which rows it need not read.
+        """
+        self.con.execute("create schema of_late")
+        self.show("of_late.superseded", "from warehouse.raw.superseded")
+        for dataset, clock in CLOCKS.items():
+            closed = "" if dataset == "order_items" else f"where {self.within_closed(clock)}"
+            rows = f"from warehouse.raw.{dataset} {self.only('late_orders', 'order_id')} {closed}"
+            self.con.execute(f"create {self.kind} of_late.{dataset} as {rows}")
+
     def narrow_to_late_orders(self) -> None:
         """`in_force.*` aside: the rows of late orders alone, in closed periods."""
-        for dataset, clock in CLOCKS.items():
-            if dataset == "order_items":
-                continue
-            # By joins alone, never `or`: they tell the engine which rows it need not read.
-            closed = f"select * from warehouse.in_force.{dataset} {{}} where {self.within_closed(clock)}"
-            self.con.execute(
-                f"create table in_force.{dataset} as {closed.format(self.only('late_orders', 'order_id'))}"
-            )
-            if dataset == "contacts" and not self.whole:
-                moved = closed.format("semi join late_contacts using (contact_id)")
-                known = f"select contact_id from in_force.{dataset}"
-                self.con.execute(
-                    f"insert into in_force.{dataset} from ({moved}) anti join ({known}) using (contact_id)"
-                )
-        self.con.execute(f"""
-            create table in_force.late_order_items as
-            select * from warehouse.in_force.order_items {self.only("late_orders", "order_id")}""")
+        for dataset in CLOCKS:
+            name = "late_order_items" if dataset == "order_items" else dataset
+            self.con.execute(f"create table in_force.{name} as {known_after(self.latest, dataset, 'of_late')}")
         self.show("in_force.order_items", "from in_force.late_order_items")
+        if not self.whole:  # of contacts that named a late order once, what they say now
+            self.con.execute(f"""
+                insert into in_force.contacts by name
+                from warehouse.in_force.contacts semi join late_contacts using (contact_id)
+                anti join (select contact_id from in_force.contacts) using (contact_id)
+                where {self.within_closed(CLOCKS["contacts"])}""")
 
     # -- whom it concerns ---------------------------------------------------------------------------------------
 
@@ -316,14 +389,12 @@ class _Rerating:
 
         Decided from all versions of all rows, so that it does not matter what the derived tables happen to hold.
         """
-        late = self.only("late_orders", "order_id")
-        self.con.execute(f"""
+        self.con.execute("""
             create table owners as
-            select distinct order_id, marketplace_id, seller_id, purchased_at
-            from warehouse.raw.order_items {late}""")
+            select distinct order_id, marketplace_id, seller_id, purchased_at from of_late.order_items""")
         self.con.execute(f"""
             create table places as
-            with times as ({self.times(late)})
+            with times as ({self.times("of_late")})
             select distinct scope.period, owners.marketplace_id, owners.seller_id, owners.order_id
             from owners
             join times on times.order_id = owners.order_id
@@ -342,7 +413,7 @@ class _Rerating:
         """`touched`: the periods whose rows change, those of rows without a marketplace included."""
         waiting = " union ".join(
             f"select period, marketplace_id from {where}{table} where marketplace_id = '{UNKNOWN}' {among}"
-            for table in RECOUNTED
+            for table in BALANCED
             for where, among in (
                 ("", ""),
                 ("warehouse.", "" if self.whole else "and (order_id in (from late_orders))"),
@@ -357,12 +428,46 @@ class _Rerating:
                     where marketplace_id = '{UNKNOWN}' and contact_id in (from late_contacts)
             ) semi join scope using (period, marketplace_id)""")
 
-    def find_items_of_affected_sellers(self) -> None:
-        """`raw.order_items` aside: every version of their items, read once; all items, where everything is in doubt."""
+    def find_rows_of_affected_sellers(self) -> None:
+        """`raw.order_items` aside: every version of their items; `were_units` and so on: their rows as they were."""
         sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
-        kind = "view" if self.whole else "table"
-        self.con.execute(f"create {kind} raw.order_items as from warehouse.raw.order_items {sellers}")
+        self.con.execute(f"create {self.kind} raw.order_items as from warehouse.raw.order_items {sellers}")
         look_through(self.con, ["raw.superseded"])
+        for name in RATED_FROM:
+            rows = f"from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)"
+            self.con.execute(f"create {self.kind} {_were(name)} as {rows}")
+
+    def carry_balances(self) -> None:
+        """`carried_units` and so on: what the raw rows of touched periods come to.
+
+        That is what was counted, less the rows of late orders as they were, more their raw rows as they are now, which
+        were just counted aside.
+        """
+        for name, (column, weight) in BALANCED.items():
+            balance = _balance_of(name).full_name
+            self.con.execute(f"""
+                create table {_carried(name)} as
+                select marketplace_id, period, cast(sum(number) as bigint) as number
+                from (
+                    select marketplace_id, period, {column} as number from warehouse.{balance}
+                    union all
+                    select marketplace_id, period, -{weight} from warehouse.{name} where {self.is_late(name)}
+                    union all
+                    select marketplace_id, period, {column} from {balance}
+                )
+                semi join touched using (period, marketplace_id)
+                group by all""")
+
+    def balances_to_make(self) -> Iterator[Table]:
+        """The balances, carried forward; or counted anew, as where everything is or a period has none yet."""
+        for name in BALANCED:
+            balance = _balance_of(name)
+            if is_of_nothing(self.con, balance):
+                continue
+            uncounted = f"from aside.main.touched anti join {balance.full_name} using (period, marketplace_id)"
+            if not self.whole and self.is_empty(uncounted):
+                balance = replace(balance, first=(("raw_counts", f"from aside.main.{_carried(name)}"),))
+            yield balance
 
     def show_items_after(self, load_id: int) -> None:
         """Of the affected sellers, as they were known after a load."""
@@ -375,8 +480,8 @@ class _Rerating:
 
     def show_affected_sellers_as_before(self) -> None:
         """What their lines rested on when they were last rated: the warehouse's rows, and versions beaten since."""
-        for name in (*BY_ORDER, "billing.performance"):
-            self.show(name, f"from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)")
+        for name in RATED_FROM:
+            self.show(name, f"from {_were(name)}")
         sellers = "semi join affected using (marketplace_id, seller_id)"
         events = ("core.enrolment_events", "core.enrolments")
         for name in events:
@@ -403,8 +508,7 @@ class _Rerating:
             made = name.replace(".", ".fresh_")
             also = "anti join late_contacts using (contact_id)" if name == "core.contacts" else ""
             kept = f"""
-                select * from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)
-                anti join late_orders using (order_id) {also}
+                select * from {_were(name)} anti join late_orders using (order_id) {also}
                 union all by name"""
             fresh = f"select * from {made} {self.only('affected', 'period, marketplace_id, seller_id')}"
             self.show(name, fresh if self.whole else f"{kept} {fresh}")
@@ -455,16 +559,14 @@ class _Rerating:
 
     # -- one transaction ----------------------------------------------------------------------------------------
 
-    def replace(self, closed: Sequence[tuple[str, str]]) -> None:
+    def put_in_place(self, closed: Sequence[tuple[str, str]]) -> None:
         """Put what was made aside in the place of what was there."""
         choose(self.con, closed)
         in_scope = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
         for name in BY_ORDER:
             fresh = f"aside.{name.replace('.', '.fresh_')}"
-            late = "order_id in (from aside.main.late_orders)"
-            if name == "core.contacts":
-                late += " or contact_id in (from aside.main.late_contacts)"
-            self.con.execute(f"delete from {name} where {in_scope} {'' if self.whole else f'and ({late})'}")
+            late = "" if self.whole else f"and {self.is_late(name)}"
+            self.con.execute(f"delete from {name} where {in_scope} {late}")
             self.con.execute(f"insert into {name} by name from {fresh}")
         for name, made in (
             ("billing.performance", "aside.billing.performance"),
@@ -512,7 +614,12 @@ class _Rerating:
             ) using ({key})""")
 
     def enter(self, terms: Mapping[str, Terms]) -> None:
-        """Note how far the marketplaces are."""
+        """Note how far the marketplaces are, and whose balances are carried forward."""
+        if not self.whole:
+            self.con.execute("""
+                insert into billing.carried_balances by name
+                select period, marketplace_id from aside.main.touched
+                anti join billing.carried_balances using (period, marketplace_id)""")
         for name, card in terms.items():
             keep_terms(self.con, card.sha256, name, card.text)
             self.con.execute(

@@ -11,6 +11,7 @@ import pytest
 from finance import APRIL, JP, JUNE, MARCH, MAY, US, Finance, credit
 from house import DATA, NOW, PRESS, bill, close_period, opened, row
 
+from assets.billing import rerating
 from assets.billing.rerating import rerate
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import terms_for_a_run
@@ -238,6 +239,63 @@ def test_a_waiting_shipment_is_billed_when_its_item_comes(finance: Finance) -> N
     assert finance.warehouse.rows(waiting, [MARCH]) == [{"units": 0}]
 
 
+def test_a_balance_is_carried_forward_by_late_rows_and_counted_again_by_the_next_close(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.ship("late", 5, MARCH)
+    finance.load(shipments=[finance.parcel("waiting", 4, MARCH)])
+    finance.run(APRIL)
+    assert shipped_in_march(finance) == [(US, 15), ("unknown", 4)]
+    carried = "select period, marketplace_id from billing.carried_balances order by all"
+    assert finance.warehouse.con.execute(carried).fetchall() == [(MARCH, US), (MARCH, "unknown")]
+    finance.close(APRIL)
+    assert shipped_in_march(finance) == [(US, 15), ("unknown", 4)]
+    assert finance.warehouse.con.execute(carried).fetchall() == []
+
+
+def test_units_that_no_late_row_explains_stop_the_next_close(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.ship("late", 5, MARCH)
+    finance.run(APRIL)
+    finance.warehouse.con.execute("update raw.shipments set quantity = 11 where shipment_id = 'P-A'")
+    with pytest.raises(CloseError, match=r"nothing was closed\naudit.unit_balance: 1 of ATVPDKIKX0DER break"):
+        finance.close(APRIL)
+    assert finance.warehouse.rows("select period from billing.closes") == [{"period": MARCH}]
+    finance.warehouse.con.execute("update raw.shipments set quantity = 10 where shipment_id = 'P-A'")
+    finance.close(APRIL)
+
+
+def test_a_unit_lost_while_months_are_rated_again_stops_the_run(
+    finance: Finance, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    finance.close(MARCH)
+    finance.ship("late", 5, MARCH)
+    put_in_place = rerating._Rerating.put_in_place
+
+    def lose(self, closed) -> None:
+        put_in_place(self, closed)
+        self.con.execute("delete from core.units where shipment_id = 'P-A'")
+
+    monkeypatch.setattr(rerating._Rerating, "put_in_place", lose)
+    warehouse = finance.warehouse
+    with pytest.raises(ChecksFailedError, match="units shipped = all outcomes"):
+        rerate_us(finance)
+    assert shipped_in_march(finance) == [(US, 10), ("unknown", 0)]
+    assert warehouse.rows("select count(*) as number from core.units") == [{"number": 1}]
+
+
+def shipped_in_march(finance: Finance) -> list[tuple[str, int]]:
+    query = (
+        "select marketplace_id, shipped from audit.unit_balance where period = ? and marketplace_id in (?, 'unknown')"
+    )
+    return finance.warehouse.con.execute(f"{query} order by all", [MARCH, US]).fetchall()
+
+
+def rerate_us(finance: Finance) -> int:
+    listed = read_marketplaces(DATA / "marketplaces.csv")
+    cards = {card.marketplace_id: card for card in terms_for_a_run(finance.warehouse.con, finance.terms, listed)[0]}
+    return rerate(finance.warehouse, cards, listed, [US])
+
+
 def test_an_item_corrected_to_another_seller_moves_the_charge(finance: Finance) -> None:
     finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2025-01-01T00:00:00Z")])
     finance.close(MARCH)
@@ -270,9 +328,7 @@ def test_a_home_that_is_older_than_some_tables_is_rated_again(finance: Finance) 
     for table in ("core.requests", "core.refunds", "core.defects", "audit.request_balance", "billing.defects"):
         con.execute(f"drop table {table}")
     finance.ship("late", 5, MARCH)
-    listed = read_marketplaces(DATA / "marketplaces.csv")
-    cards = {card.marketplace_id: card for card in terms_for_a_run(con, finance.terms, listed)[0]}
-    assert rerate(finance.warehouse, cards, listed, [US]) == 1
+    assert rerate_us(finance) == 1
     finance.run(APRIL)
     assert [entry[1:3] for entry in finance.entries(APRIL)] == [("reversal", -10), ("correction", 15)]
 
