@@ -1,6 +1,6 @@
 """Checks as Dagster shows them: the rules in a table's header, and the accounts of a load. All block what follows.
 
-A table's checks run inside the transaction that replaces it (`tables.py`); here their results are only told. What a
+A table's checks run inside the transaction that replaces it (`making.py`); here their results are only told. What a
 failed one shows are columns of its table, which readers have anyway (`pipelines/publishing.py`), and what it adds up.
 """
 
@@ -10,7 +10,8 @@ from typing import Any
 import dagster as dg
 
 from assets.figures import shown
-from assets.tables import Check, Failure, Table
+from assets.making import Failure
+from assets.tables import Check, Table
 
 
 def check_specs(tables: Iterable[Table]) -> list[dg.AssetCheckSpec]:

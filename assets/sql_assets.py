@@ -1,6 +1,6 @@
 """Every `<schema>/<table>.sql` as a Dagster asset: its upstreams are read from its SQL, its checks from its header.
 
-A step makes a table together with its gates (`tables.py`). What it needs it gets as resources: the open `warehouse`,
+A step makes a table together with its gates (`making.py`). What it needs it gets as resources: the open `warehouse`,
 the `settings`, and the `selection` of marketplaces.
 
 Does not belong here: any rule of billing.
@@ -19,8 +19,9 @@ from assets.core.marketplaces import Marketplace, read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.engines import HEAVY, Engine, EngineError, engine_of
 from assets.figures import Figures, figures_of
+from assets.making import ChecksFailedError, make, set_scope
 from assets.settings import Settings
-from assets.tables import ChecksFailedError, Table, make, set_scope, steps
+from assets.tables import Table, steps
 from assets.warehouse import ACCOUNTS_OF_LOADS, Warehouse
 
 PERIODS = dg.MonthlyPartitionsDefinition(start_date="2015-01", fmt="%Y-%m", end_offset=1, timezone="Pacific/Kiritimati")

@@ -22,7 +22,7 @@ Columns = Mapping[str, Mapping[str, str]]
 """The tables that a query reads, by the names it has for them: column → DuckDB's type."""
 
 IN_SLICE = "in_slice"
-"""The macro that narrows a query to some orders (`tables.py`); Spark reads all at once, and the macro is true."""
+"""The macro that narrows a query to some orders (`making.py`); Spark reads all at once, and the macro is true."""
 
 SAME = (
     *(exp.And, exp.Or, exp.Not, exp.Coalesce, exp.If, exp.Case, exp.Nullif, exp.In, exp.Cast, exp.Exists),

@@ -1,5 +1,5 @@
 """`python -m pipelines` is the command `csba`."""
 
-from pipelines.cli import main
+from pipelines.entry import main
 
 main()

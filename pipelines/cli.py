@@ -4,39 +4,37 @@ Exit codes: 0 done (quarantined rows are counted, not an error); 1 a check faile
 unusable input or arguments, one refused file among others included. What a command does lives in a module of its own.
 """
 
-import atexit
-import gc
-import os
 import sys
-import threading
 import time
-from collections.abc import Generator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, nullcontext
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from assets.settings import DUCKDB, ENGINES, SPARK, Settings, settings
+from assets.settings import DUCKDB, ENGINES, SPARK, settings
+from pipelines.commands import (
+    CHECK_FAILED,
+    UNUSABLE,
+    close_and_show,
+    complain,
+    listed_marketplaces,
+    load_and_show,
+    new_console,
+    one_period,
+    open_home,
+    publish_and_say,
+    run_and_show,
+    shown,
+    telling_of_spill,
+    utc_now,
+)
 from pipelines.periods import parse_periods
-from pipelines.printing import as_lines
 
 if TYPE_CHECKING:
-    from rich.console import Console
-
-    from assets.core.marketplaces import Marketplace
-    from assets.raw.loading import LoadReport
-    from assets.warehouse import Warehouse
-    from pipelines.profiling import Profile
-    from pipelines.running import RunReport
-
-CHECK_FAILED, UNUSABLE = 1, 2
-REASONS_SHOWN = 20
-OBJECTS_BETWEEN_COLLECTIONS = 100_000
-"""A command makes many objects as it imports, and nearly all of them stay: to look for garbage then is for nothing."""
+    pass
 
 
 class Periods(click.ParamType):
@@ -80,11 +78,11 @@ def cli() -> None:
 def load(paths: tuple[Path, ...], dry_run: bool, wait: bool) -> None:
     """Load new files and folders, once each by content."""
     started = time.monotonic()
-    places, console = settings(), _console()
+    places, console = settings(), new_console()
     with TemporaryDirectory(prefix="csba-") if dry_run else nullcontext(places.home) as home:
         places = replace(places, home=Path(home), lake="" if dry_run else places.lake)
-        with _open(places, "csba load", wait=wait) as warehouse:
-            report = _load(console, warehouse, places, paths)
+        with open_home(places, "csba load", wait=wait) as warehouse:
+            report = load_and_show(console, warehouse, places, paths)
     if dry_run:
         console.print("Nothing was kept; what the home knows already was not looked at", soft_wrap=True)
         sys.exit(UNUSABLE if report.faults else 0)
@@ -124,13 +122,13 @@ def run(
     """
     from pipelines.profiling import Profile
 
-    places, console, profile = settings(), _console(), Profile() if is_profiled else None
+    places, console, profile = settings(), new_console(), Profile() if is_profiled else None
     places = replace(places, engine=engine or places.engine, master=master or places.master)
     if master and places.engine != SPARK:
         raise click.UsageError("--master is Spark's: it goes with --engine spark")
-    with _open(places, f"csba run {_shown(periods)}", wait=wait) as warehouse:
+    with open_home(places, f"csba run {shown(periods)}", wait=wait) as warehouse:
         warehouse.makes_anew = anew
-        code = _run(
+        code = run_and_show(
             console,
             warehouse,
             places,
@@ -141,7 +139,7 @@ def run(
             profile=profile,
         )
         if code != CHECK_FAILED and not tables_only:
-            _publish(console, warehouse, places)
+            publish_and_say(console, warehouse, places)
     sys.exit(code)
 
 
@@ -153,16 +151,16 @@ def run(
 @WAIT
 def close(periods: list[str], marketplaces: tuple[str, ...], by: str, yes: bool, wait: bool) -> None:
     """Shut the books of a period that has ended: brings it up to date, shows what will be frozen, asks, freezes it."""
-    period = _one(periods)
+    period = one_period(periods)
     if not by.strip():
         raise click.UsageError("--by is the name of whoever answers for the close")
     if not yes and not sys.stdin.isatty():
         raise click.UsageError("without a terminal there is nobody to ask: closing needs --yes")
-    places, console = settings(), _console()
-    with _open(places, f"csba close {period}", wait=wait) as warehouse:
-        code = _close(console, warehouse, places, period, marketplaces, by=by.strip(), yes=yes)
+    places, console = settings(), new_console()
+    with open_home(places, f"csba close {period}", wait=wait) as warehouse:
+        code = close_and_show(console, warehouse, places, period, marketplaces, by=by.strip(), yes=yes)
         if not code:
-            _publish(console, warehouse, places)
+            publish_and_say(console, warehouse, places)
     sys.exit(code)
 
 
@@ -176,11 +174,11 @@ def reproduce(periods: list[str], marketplaces: tuple[str, ...], out: Path | Non
     from pipelines.reproducing import reproduce as make_again
     from pipelines.summary import show_reproduction
 
-    console, found, places = _console(), [], settings()
+    console, found, places = new_console(), [], settings()
     for period in periods:
         found += make_again(places.home, period, press_of(places), marketplaces, out, places.memory)
     if not found:
-        raise click.UsageError(f"{_shown(periods)} is not closed")
+        raise click.UsageError(f"{shown(periods)} is not closed")
     for each in found:
         show_reproduction(console, each)
     sys.exit(CHECK_FAILED if any(each.differences for each in found) else 0)
@@ -217,7 +215,7 @@ def send(
     from pipelines.mailing import SendRefusedError, dry_run, send_period
     from pipelines.sending import SendError
 
-    period, places, console = _one(periods), settings(), _console()
+    period, places, console = one_period(periods), settings(), new_console()
     if folder is not None and (sent or again):
         raise click.UsageError("--dry-run changes nothing: --sent and --again do not go with it")
     if folder is not None and folder.exists() and any(folder.iterdir()):
@@ -226,7 +224,7 @@ def send(
         raise click.UsageError("--sent and --again need --by, the name of whoever says so")
     if folder is None and not yes and not sys.stdin.isatty():
         raise click.UsageError("without a terminal there is nobody to ask: sending needs --yes")
-    mail, listed = read_mail(places), _listed(places, marketplaces)
+    mail, listed = read_mail(places), listed_marketplaces(places, marketplaces)
     try:
         if folder is not None:
             with read_warehouse(places.home) as warehouse:
@@ -239,11 +237,11 @@ def send(
                     listed,
                     chosen=marketplaces,
                     folder=folder,
-                    now=_now(),
-                    complain=_complain,
+                    now=utc_now(),
+                    complain=complain,
                 )
         else:
-            with _open(places, f"csba send {period}", wait=wait) as warehouse:
+            with open_home(places, f"csba send {period}", wait=wait) as warehouse:
                 code = send_period(
                     console,
                     warehouse,
@@ -256,8 +254,8 @@ def send(
                     again=again,
                     by=by.strip(),
                     yes=yes,
-                    clock=_now,
-                    complain=_complain,
+                    clock=utc_now,
+                    complain=complain,
                 )
     except (SendRefusedError, SendError) as error:
         raise click.UsageError(str(error)) from error
@@ -271,9 +269,9 @@ def bounces(folder: Path, wait: bool) -> None:
     """Read the notifications in FOLDER (.eml files), and mark the statements that came back."""
     from pipelines.mailing import note_bounces
 
-    places, console = settings(), _console()
-    with _open(places, "csba bounces", wait=wait) as warehouse:
-        code = note_bounces(console, warehouse, folder, _now(), _complain)
+    places, console = settings(), new_console()
+    with open_home(places, "csba bounces", wait=wait) as warehouse:
+        code = note_bounces(console, warehouse, folder, utc_now(), complain)
     sys.exit(code)
 
 
@@ -291,16 +289,16 @@ def credit(seller: str, amount: str, marketplace_id: str, periods: list[str], re
 
     from pipelines.crediting import Credit, CreditError, grant
 
-    places, console = settings(), _console()
-    listed = _listed(places, [marketplace_id])
+    places, console = settings(), new_console()
+    listed = listed_marketplaces(places, [marketplace_id])
     try:
         number = Decimal(amount)
     except InvalidOperation:
         raise click.UsageError(f"{amount!r} is no amount; one is written 12.50") from None
-    granted = Credit(seller, listed[marketplace_id], _one(periods), number, reason, by)
-    with _open(places, f"csba credit {granted.period}", wait=wait) as warehouse:
+    granted = Credit(seller, listed[marketplace_id], one_period(periods), number, reason, by)
+    with open_home(places, f"csba credit {granted.period}", wait=wait) as warehouse:
         try:
-            posted, is_new = grant(warehouse, granted, _now())
+            posted, is_new = grant(warehouse, granted, utc_now())
         except CreditError as error:
             raise click.UsageError(str(error)) from error
     said = "granted" if is_new else "was granted before; nothing changed"
@@ -326,7 +324,7 @@ def journal(periods: list[str], form: str, marketplace_id: str | None, out: Any)
     with read_warehouse(settings().home) as warehouse:
         closed = warehouse.rows("select distinct period from billing.closes where list_contains(?, period)", [periods])
         if not closed:
-            raise click.UsageError(f"{_shown(periods)} is not closed: only closed periods are posted")
+            raise click.UsageError(f"{shown(periods)} is not closed: only closed periods are posted")
         entries = write_journal(warehouse, periods, marketplace_id, form, out)
     click.echo(f"{entries:,} entries", err=True)
 
@@ -359,8 +357,8 @@ def explain(
     from pipelines.explaining import ExplainError
     from pipelines.explaining import explain as explain_lines
 
-    places, period = settings(), _one(periods)
-    listed = _listed(places, marketplaces)
+    places, period = settings(), one_period(periods)
+    listed = listed_marketplaces(places, marketplaces)
     with read_warehouse(places.home) as warehouse:
         try:
             found = explain_lines(
@@ -371,7 +369,7 @@ def explain(
     if is_json:
         click.echo(json.dumps(found, default=str, ensure_ascii=False, indent=1))
     else:
-        show_explanation(_console(), found, shipment=shipment, every_row=every_row)
+        show_explanation(new_console(), found, shipment=shipment, every_row=every_row)
 
 
 @cli.command()
@@ -384,11 +382,11 @@ def status(is_json: bool) -> None:
     from pipelines.status import show_status, status_of
 
     with read_warehouse(settings().home) as warehouse:
-        found = status_of(warehouse, _now())
+        found = status_of(warehouse, utc_now())
     if is_json:
         click.echo(json.dumps(found, default=str, ensure_ascii=False, indent=1))
     else:
-        show_status(_console(), found)
+        show_status(new_console(), found)
 
 
 @cli.command()
@@ -405,7 +403,7 @@ def inspect(path: Path) -> None:
     from pipelines.inspecting import draft, nearest, readings
     from pipelines.summary import show_reading, show_unknown
 
-    places, console = settings(), _console()
+    places, console = settings(), new_console()
     sources = read_sources(places.sources)
     try:
         if not path.is_file():
@@ -422,7 +420,7 @@ def inspect(path: Path) -> None:
         if not found:
             show_unknown(console, path, nearest(path, sources), draft(path))
     except FileRefusedError as error:
-        _complain(f"{path}: {error}")
+        complain(f"{path}: {error}")
         sys.exit(UNUSABLE)
     sys.exit(0 if found and not any(reading.refused for reading in found) else UNUSABLE)
 
@@ -458,7 +456,7 @@ def compare(settlements: tuple[Path, ...], out: Path | None, is_json: bool) -> N
     if is_json:
         click.echo(json.dumps(as_json(found), ensure_ascii=False, indent=1))
     else:
-        show_comparison(_console(), found, {name: each.country for name, each in listed.items()})
+        show_comparison(new_console(), found, {name: each.country for name, each in listed.items()})
     sys.exit(CHECK_FAILED if found.differs else 0)
 
 
@@ -484,15 +482,15 @@ def simulate(
     from pipelines.simulating import SimulateError, simulated
     from pipelines.simulation_summary import as_json, show_simulation, write_files
 
-    places, console = settings(), _console()
-    _listed(places, marketplaces)
+    places, console = settings(), new_console()
+    listed_marketplaces(places, marketplaces)
     try:
-        periods = parse_periods(f"{_one(first)}..{_one(last)}")
+        periods = parse_periods(f"{one_period(first)}..{one_period(last)}")
     except ValueError as error:
         raise click.UsageError(str(error)) from error
     with ExitStack() as stack:
         try:
-            with _telling_of_spill(places, is_error=True), working_bar(_console(is_error=True), "reading") as show:
+            with telling_of_spill(places, is_error=True), working_bar(new_console(is_error=True), "reading") as show:
                 found = stack.enter_context(
                     simulated(places.home, folder, periods, marketplaces, places.memory, progress=show)
                 )
@@ -506,7 +504,7 @@ def simulate(
             for path in written:
                 console.print(str(path), soft_wrap=True)
     for mistake in (*found.refused, *map(str, found.left_out)):
-        _complain(mistake)
+        complain(mistake)
     sys.exit(0 if found.is_whole else UNUSABLE)
 
 
@@ -531,10 +529,10 @@ def quarantine(names: tuple[str, ...], folder: Path | None, days: int | None, wa
 
     if folder is not None and days is not None:
         raise click.UsageError("--export and --purge do not go together: export first, then purge")
-    places, console = settings(), _console()
+    places, console = settings(), new_console()
     if days is not None:
-        with _open(places, f"csba quarantine --purge {days}", wait=wait) as warehouse:
-            deleted = purge(warehouse, days, _now(), names)
+        with open_home(places, f"csba quarantine --purge {days}", wait=wait) as warehouse:
+            deleted = purge(warehouse, days, utc_now(), names)
         console.print(f"{deleted:,} quarantined {'row was' if deleted == 1 else 'rows were'} deleted")
         return
     with read_warehouse(places.home) as warehouse:
@@ -547,12 +545,12 @@ def quarantine(names: tuple[str, ...], folder: Path | None, days: int | None, wa
 @WAIT
 def publish(wait: bool) -> None:
     """Copy the tables for readers, as run and close do: published/latest.duckdb, and published/latest as Parquet."""
-    places, console = settings(), _console()
+    places, console = settings(), new_console()
     if not places.snapshots:
         raise click.UsageError("CSBA_SNAPSHOTS is 0, so that no copy is made")
-    with _open(places, "csba publish", wait=wait) as warehouse:
+    with open_home(places, "csba publish", wait=wait) as warehouse:
         warehouse.makes_anew = True
-        _publish(console, warehouse, places)
+        publish_and_say(console, warehouse, places)
 
 
 @cli.command()
@@ -560,11 +558,11 @@ def check() -> None:
     """Whether marketplaces, terms, sources, mail, engine and lake can be used."""
     from pipelines.checking import check_inputs
 
-    console, mistakes = _console(), 0
+    console, mistakes = new_console(), 0
     for what, found, wrong in check_inputs(settings()):
         console.print(f"{what}: {found}", highlight=False)
         for mistake in wrong:
-            _complain(mistake)
+            complain(mistake)
         mistakes += len(wrong)
     sys.exit(UNUSABLE if mistakes else 0)
 
@@ -593,7 +591,7 @@ def generate(
     from pipelines.generating import Market
     from pipelines.generating import generate as write
 
-    started, console = time.monotonic(), _console()
+    started, console = time.monotonic(), new_console()
     by_country = {m.country: m for m in read_marketplaces(settings().marketplaces).values()}
     unknown = [country for country in countries if country not in by_country]
     if unknown:
@@ -614,354 +612,13 @@ def generate(
 @cli.command()
 def demo() -> None:
     """Load the sample, bill its months and say where the statements lie; in a home of its own, below CSBA_HOME."""
-    places, console = settings(), _console()
+    places, console = settings(), new_console()
     places = replace(places, home=places.home / "demo", engine=DUCKDB, lake="")
     sample = places.data / "sample"
     periods = sorted({path.name.removesuffix(".csv").split("_")[-1] for path in sample.glob("shipments_*")})
-    with _open(places, "csba demo") as warehouse:
-        report = _load(console, warehouse, places, [sample])
-        code = UNUSABLE if report.faults else _run(console, warehouse, places, periods, ())
+    with open_home(places, "csba demo") as warehouse:
+        report = load_and_show(console, warehouse, places, [sample])
+        code = UNUSABLE if report.faults else run_and_show(console, warehouse, places, periods, ())
         if not code:
-            _publish(console, warehouse, places)
+            publish_and_say(console, warehouse, places)
     sys.exit(code)
-
-
-# -- what commands share ------------------------------------------------------------------------------------------
-
-
-def _load(console: "Console", warehouse: "Warehouse", places: Settings, paths: Sequence[Path]) -> "LoadReport":
-    from assets.core.marketplaces import read_marketplaces
-    from assets.raw.loading import load as load_files
-    from assets.raw.sources import read_sources
-    from pipelines.bars import loading_bar
-    from pipelines.summary import show_load
-
-    with loading_bar(console, warehouse) as show:
-        report = load_files(
-            warehouse,
-            paths,
-            sources=read_sources(places.sources),
-            marketplaces=read_marketplaces(places.marketplaces),
-            now=_now(),
-            limits=places.limits,
-            lake=places.lake,
-            progress=show,
-        )
-    for fault in report.faults:
-        _complain(fault)
-        warehouse.failures.append(fault)
-    warehouse.counts |= {
-        "files": len(report.loads),
-        "files_unchanged": len(report.unchanged),
-        "files_refused": len(report.refusals),
-        "rows_loaded": sum(file.rows_loaded for file in report.loads),
-        "rows_quarantined": sum(file.rows_quarantined for file in report.loads),
-        "rows_in_a_clock_change": sum(file.times_repeated + file.times_skipped for file in report.loads),
-    }
-    show_load(console, report, _quarantined(warehouse, report.load_id))
-    return report
-
-
-def _quarantined(warehouse: "Warehouse", load_id: int) -> list[dict[str, Any]]:
-    """By file, column and reason: how many rows, and the first of them with the value at fault."""
-    return warehouse.rows(
-        """
-        select
-            parse_filename(path) as name, quarantine.dataset, column_name, check_name, count(*) as rows,
-            min(row_number) as first_row, min_by(value, row_number) as value, count(*) over () as reasons
-        from audit.quarantine as quarantine
-        join audit.files using (file_id)
-        where load_id = $1
-        group by all
-        order by rows desc, name, column_name, check_name
-        limit $2""",
-        [load_id, REASONS_SHOWN],
-    )
-
-
-def _run(
-    console: "Console",
-    warehouse: "Warehouse",
-    places: Settings,
-    periods: Sequence[str],
-    marketplaces: Sequence[str],
-    *,
-    reprice: bool = False,
-    pages: bool = True,
-    profile: "Profile | None" = None,
-) -> int:
-    from contextlib import nullcontext
-
-    from pipelines.press import press_of
-    from pipelines.summary import show_profile, show_run
-    from reports.statement import started_early
-
-    started = time.monotonic()
-    listed = _listed(places, marketplaces)
-    if pages:
-        press_of(places).must_be_there()
-    with started_early(press_of(places)) if pages else nullcontext():
-        report = _bring_up_to_date(
-            console, warehouse, places, periods, listed, marketplaces, reprice=reprice, pages=pages, profile=profile
-        )
-    if profile is not None:
-        show_profile(console, profile)
-    for mistake in report.refused_terms:
-        _complain(f"{mistake}; the other marketplaces are billed")
-    for period, reasons in report.stopped.items():
-        for reason in reasons:
-            _complain(f"{period} was stopped: {reason}")
-    for reason in report.broken:
-        _complain(reason)
-    warehouse.failures.extend(report.refused_terms)
-    if report.periods:
-        show_run(console, warehouse, report.periods, report.marketplaces)
-    if report.periods and pages:
-        folder = places.statements / (report.periods[0] if len(periods) == 1 else "")
-        written = warehouse.counts.get("statements", 0)
-        made = warehouse.counts.get("statements_made", 0)
-        what = "statement" if written == 1 else "statements"
-        console.print(f"{written:,} {what} in {folder}, {made:,} made anew", soft_wrap=True)
-        boxes = warehouse.counts.get("statements_without_glyphs", 0)
-        if boxes:
-            console.print(f"{boxes:,} of their PDFs show 〓 for characters that no font has")
-        console.print(f"Close reports in {places.close_reports}", soft_wrap=True)
-    console.print(
-        f"{_shown(periods)}: {time.monotonic() - started:.1f} s; warehouse: {places.warehouse}", soft_wrap=True
-    )
-    if report.stopped or report.broken:
-        return CHECK_FAILED
-    return UNUSABLE if report.refused_terms else 0
-
-
-def _bring_up_to_date(
-    console: "Console",
-    warehouse: "Warehouse",
-    places: Settings,
-    periods: Sequence[str],
-    listed: "Mapping[str, Marketplace]",
-    marketplaces: Sequence[str],
-    *,
-    reprice: bool = False,
-    pages: bool = True,
-    profile: "Profile | None" = None,
-) -> "RunReport":
-    from contextlib import nullcontext
-
-    from pipelines.bars import running_bar
-    from pipelines.running import PeriodError
-    from pipelines.running import run as run_periods
-
-    with running_bar(console, warehouse, periods) as show, profile.watching() if profile else nullcontext():
-        try:
-            return run_periods(
-                warehouse,
-                places,
-                periods,
-                listed=listed,
-                marketplaces=marketplaces,
-                reprice=reprice,
-                pages=pages,
-                profile=profile,
-                progress=show,
-            )
-        except PeriodError as error:
-            raise click.UsageError(str(error)) from error
-
-
-def _close(
-    console: "Console",
-    warehouse: "Warehouse",
-    places: Settings,
-    period: str,
-    marketplaces: Sequence[str],
-    *,
-    by: str,
-    yes: bool,
-) -> int:
-    from assets.core.terms import terms_for_a_run
-    from pipelines.bars import closing_bar
-    from pipelines.closing import CloseError, close, lost_files, preview, to_close
-    from pipelines.press import press_of
-    from pipelines.summary import show_close, show_preview, show_run
-    from reports.statement import write_statements
-
-    listed = _listed(places, marketplaces)
-    press_of(places).must_be_there()
-    try:
-        due, already = to_close(warehouse, period, listed, marketplaces, _now())
-    except CloseError as error:
-        raise click.UsageError(str(error)) from error
-    again = write_statements(warehouse.con, [(period, name) for name in already], places.statements, press_of(places))
-    for said in lost_files(period, again.lost):
-        _complain(said)
-        warehouse.failures.append(said)
-    for name in already:
-        console.print(f"{period} of {listed[name].country} ({name}) is closed already; nothing changed", soft_wrap=True)
-    if not due:
-        if not already:
-            raise click.UsageError(f"there is nothing to close in {period}: nothing of it was loaded")
-        return CHECK_FAILED if again.lost else 0
-    report = _bring_up_to_date(console, warehouse, places, [period], listed, due)
-    for mistake in (*report.refused_terms, *report.stopped.get(period, ()), *report.broken):
-        _complain(f"{period} cannot be closed: {mistake}")
-    if report.stopped or report.broken:
-        return CHECK_FAILED
-    if report.refused_terms:
-        warehouse.failures.extend(report.refused_terms)
-        return UNUSABLE
-    show_run(console, warehouse, [period], due)
-    show_preview(console, period, [preview(warehouse, period, listed[name]) for name in due])
-    if not yes and not click.confirm(f"Close {period} of {', '.join(listed[name].country for name in due)} for good?"):
-        console.print("Nothing was closed.")
-        return 0
-    cards, _ = terms_for_a_run(warehouse.con, places.terms, listed)
-    with closing_bar(console, warehouse):
-        close(
-            warehouse,
-            places,
-            period,
-            [listed[name] for name in due],
-            {card.marketplace_id: card for card in cards},
-            by=by,
-            now=_now(),
-            press=press_of(places),
-        )
-    show_close(console, warehouse, period, due)
-    console.print(f"The final statements lie in {places.statements / period}", soft_wrap=True)
-    console.print(f"The close report lies in {places.close_reports / period}", soft_wrap=True)
-    return 0
-
-
-def _publish(console: "Console", warehouse: "Warehouse", places: Settings) -> None:
-    from pipelines.publishing import publish as publish_tables
-
-    if publish_tables(warehouse, places.published, places.snapshots, _now()):
-        console.print(f"For readers: {places.published / 'latest.duckdb'}", soft_wrap=True)
-
-
-@contextmanager
-def _open(places: Settings, command: str, *, wait: bool = False) -> Generator["Warehouse"]:
-    """The home's warehouse, for this command alone, with the run kept in `audit.runs`."""
-    from assets.version import code_version
-    from assets.warehouse import open_warehouse
-
-    with open_warehouse(places.home, holder=command, now=_now(), wait=wait, memory=places.memory) as warehouse:
-        warehouse.begin_run(command, now=_now(), code_version=code_version())
-        try:
-            with _telling_of_spill(places):
-                yield warehouse
-        except BrokenPipeError:  # whoever read what it printed has seen enough; the work is done
-            raise
-        except BaseException as error:
-            warehouse.failures.append(f"{type(error).__name__}: {error}")
-            raise
-        finally:
-            warehouse.end_run(now=_now())
-
-
-@contextmanager
-def _telling_of_spill(places: Settings, *, is_error: bool = False) -> Generator[None]:
-    """Say in the end how much did not fit into memory, if anything did not."""
-    from assets.warehouse import spill_of
-    from pipelines.profiling import Watch
-
-    with Watch(spill_of(places.home), seconds=0.5) as watch:
-        yield
-    if watch.peak_spill:
-        limit, spilled = (f"{size / 10**9:,.1f} GB" for size in (places.memory, watch.peak_spill))
-        said = f"Beyond {limit} of memory (CSBA_MEMORY) up to {spilled} went to {spill_of(places.home)}"
-        click.echo(said, err=is_error)
-
-
-def _console(*, is_error: bool = False) -> "Console":
-    from rich.console import Console
-
-    return Console(highlight=False, stderr=is_error)
-
-
-def _listed(places: Settings, wanted: Sequence[str]) -> "Mapping[str, Marketplace]":
-    from assets.core.marketplaces import read_marketplaces
-
-    listed = read_marketplaces(places.marketplaces)
-    unlisted = [name for name in wanted if name not in listed]
-    if unlisted:
-        raise click.UsageError(f"marketplace {unlisted[0]!r} is not listed; there are {', '.join(listed)}")
-    return listed
-
-
-def _one(periods: Sequence[str]) -> str:
-    if len(periods) != 1:
-        raise click.UsageError(f"one period at a time, not {_shown(periods)}")
-    return periods[0]
-
-
-def _shown(periods: Sequence[str]) -> str:
-    return periods[0] if len(periods) == 1 else f"{periods[0]}..{periods[-1]}"
-
-
-def _complain(message: str) -> None:
-    click.echo(f"csba: {as_lines(message)}", err=True)
-
-
-def _now() -> datetime:
-    return datetime.now(UTC).replace(tzinfo=None)
-
-
-def _mistakes() -> tuple[type[Exception], ...]:
-    """What a user can mend: told in a sentence, never with a traceback."""
-    from assets.core.accounts import AccountsError
-    from assets.core.marketplaces import MarketplacesError
-    from assets.engines import EngineError
-    from assets.raw.sources import SourceError
-    from assets.settings import SettingsError
-    from assets.warehouse import WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
-    from pipelines.closing import CloseError
-    from reports.pdf import PdfError
-
-    inputs = AccountsError, EngineError, MarketplacesError, PdfError, SettingsError, SourceError, OSError
-    return CloseError, *inputs, WarehouseBusyError, WarehouseMissingError, WarehouseUnusableError
-
-
-def main() -> NoReturn:
-    """The console script."""
-    gc.set_threshold(OBJECTS_BETWEEN_COLLECTIONS)
-    try:
-        answer()
-    except SystemExit as end:
-        _end_at_once(end)
-
-
-def answer() -> NoReturn:
-    """Do what the command line asks for; raises `SystemExit` with the exit code."""
-    try:
-        cli(prog_name="csba")
-    except Exception as error:
-        import duckdb
-
-        if isinstance(error, duckdb.OutOfMemoryException):
-            reason = str(error).splitlines()[0]
-            _complain(
-                f"{settings().memory / 10**9:,.1f} GB of memory are too little; set CSBA_MEMORY higher ({reason})"
-            )
-        elif isinstance(error, _mistakes()):
-            _complain(str(error))
-        else:
-            raise
-    sys.exit(UNUSABLE)
-
-
-def _end_at_once(end: SystemExit) -> NoReturn:
-    """End the process as Python does, but for taking every object apart, which takes half a second after a run.
-
-    As `multiprocessing` ends its processes, by calls that have no public name: threads and other processes are waited
-    for, what was left to be done at the end is done, and what was printed goes out.
-    """
-    try:
-        threading._shutdown()  # ty: ignore[missing-attribute]
-        atexit._run_exitfuncs()
-        sys.stdout.flush()
-        sys.stderr.flush()
-    except (KeyboardInterrupt, OSError):  # nobody waits for it, or reads it, any more
-        os._exit(CHECK_FAILED)
-    os._exit(end.code if isinstance(end.code, int) else 0)

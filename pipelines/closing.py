@@ -21,8 +21,9 @@ from assets.billing.rerating import recount
 from assets.core.calendar import first_instant, month_of
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.terms import Terms
+from assets.making import ChecksFailedError, choose, create, replace_and_check
 from assets.settings import Settings
-from assets.tables import ChecksFailedError, choose, create, replace_and_check, step_of
+from assets.tables import step_of
 from assets.warehouse import Warehouse
 from reports.close_report import write_close_reports
 from reports.statement import Press, write_statements

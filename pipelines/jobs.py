@@ -15,9 +15,10 @@ from assets.billing import books
 from assets.core.marketplaces import read_marketplaces
 from assets.core.terms import terms_for_a_run
 from assets.figures import figures_of, figures_of_whole
+from assets.making import create, set_scope
 from assets.settings import Settings
 from assets.sql_assets import PERIODS, UP_TO_DATE, Selection, labels, leave_out_refused, shown_of
-from assets.tables import create, set_scope, step_of
+from assets.tables import step_of
 from assets.warehouse import Warehouse
 from pipelines.closing import CloseError, close, lost_files, to_close
 from pipelines.press import press_of

@@ -19,7 +19,8 @@ import duckdb
 from assets.as_made import is_as_made, note_made, version_of
 from assets.aside import HERE
 from assets.billing import books, outbox
-from assets.tables import SCHEMAS, create, tables
+from assets.making import create
+from assets.tables import SCHEMAS, tables
 from assets.warehouse import Warehouse, columns_to_make, comment_on, in_transaction
 
 NOT_PUBLISHED = {

@@ -21,8 +21,9 @@ from assets.core.calendar import make_calendar
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.marketplaces import DESCRIPTION as MARKETPLACES
 from assets.core.terms import make_terms, parse_terms
+from assets.making import choose, make
 from assets.raw.datasets import DATASETS
-from assets.tables import choose, make, step_of, steps
+from assets.tables import step_of, steps
 from assets.warehouse import Warehouse, make_tables, replace_table
 from reports.statement import Press
 from reports.statement.folders import replacement

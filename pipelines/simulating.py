@@ -18,8 +18,9 @@ from assets.aside import HERE, beside, look_through
 from assets.billing.books import LINE_COLUMNS, known_lines, rerating_of
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.terms import Terms, make_terms, read_all_terms
+from assets.making import ChecksFailedError, choose, make
 from assets.raw.datasets import DATASETS
-from assets.tables import ChecksFailedError, Table, choose, make, step_of, summed
+from assets.tables import Table, step_of, summed
 from assets.warehouse import Warehouse
 from pipelines.periods import parse_periods
 

@@ -15,11 +15,12 @@ from assets.core.calendar import make_calendar
 from assets.core.marketplaces import make_marketplaces, read_marketplaces
 from assets.core.terms import make_terms, terms_for_a_run
 from assets.engines import Engine
+from assets.making import make, set_scope
 from assets.raw.datasets import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import read_sources
 from assets.settings import CHECKOUT, settings
-from assets.tables import make, set_scope, steps
+from assets.tables import steps
 from assets.warehouse import FILE, Warehouse, open_warehouse
 from pipelines.closing import close, to_close
 from reports.statement import Press

@@ -75,7 +75,7 @@ FORKING = """
 import json, os, select, sys
 import rich.progress, sqlalchemy
 from assets.warehouse import Warehouse
-from pipelines import cli, closing, crediting, definitions, reproducing, running, status, summary
+from pipelines import closing, crediting, definitions, entry, reproducing, running, status, summary
 
 @sqlalchemy.event.listens_for(sqlalchemy.Engine, "connect")
 def hurry(connection, _):  # what Dagster notes for itself must outlive a kill here, not a power cut
@@ -93,7 +93,7 @@ def become(command):
         open(command["begun"], "w").close()
 
     Warehouse.begin_run = begin_and_tell
-    cli.answer()
+    entry.answer()
 
 running = set()
 print("ready", flush=True)

@@ -1,7 +1,6 @@
--- One row per marketplace and period: every contact falls under one outcome (domain.md, "Contacts"). The contacts received
--- are counted from the raw rows in force, the outcomes from core.contacts. Late
--- rows carry the count of a closed period forward, until the next close counts all of it again
--- (billing.carried_balances).
+-- One row per marketplace and period: every contact falls under one outcome (domain.md, "Contacts"). The contacts
+-- received are counted from the raw rows in force, the outcomes from core.contacts. Late rows carry the count of a
+-- closed period forward, until the next close counts all of it again (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.contacts
 -- total: contacts | sum(received)

@@ -1,7 +1,6 @@
--- One row per marketplace and period: every defect falls under one outcome. The defects that occurred are counted from the raw
--- rows in force, the outcomes from core.defects. Late
--- rows carry the count of a closed period forward, until the next close counts all of it again
--- (billing.carried_balances).
+-- One row per marketplace and period: every defect falls under one outcome. The defects that occurred are counted from
+-- the raw rows in force, the outcomes from core.defects. Late rows carry the count of a closed period forward, until
+-- the next close counts all of it again (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.defects
 -- column: occurred | defects in force, counted from raw rows

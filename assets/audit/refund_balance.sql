@@ -1,7 +1,6 @@
--- One row per marketplace and period: every refund falls under one outcome. The refunds given are counted from the raw rows in
--- force, the outcomes from core.refunds. Late
--- rows carry the count of a closed period forward, until the next close counts all of it again
--- (billing.carried_balances).
+-- One row per marketplace and period: every refund falls under one outcome. The refunds given are counted from the raw
+-- rows in force, the outcomes from core.refunds. Late rows carry the count of a closed period forward, until the next
+-- close counts all of it again (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.refunds
 -- column: given | refunds in force, counted from raw rows

@@ -1,7 +1,6 @@
--- One row per marketplace and period: every request to a seller falls under one outcome. The requests made are counted from
--- the raw rows in force, the outcomes from core.requests. Late
--- rows carry the count of a closed period forward, until the next close counts all of it again
--- (billing.carried_balances).
+-- One row per marketplace and period: every request to a seller falls under one outcome. The requests made are counted
+-- from the raw rows in force, the outcomes from core.requests. Late rows carry the count of a closed period forward,
+-- until the next close counts all of it again (billing.carried_balances).
 -- key: marketplace_id, period
 -- gate of: core.requests
 -- column: made | requests in force, counted from raw rows

@@ -22,18 +22,9 @@ from assets.aside import in_the_warehouse, look_through, made_aside
 from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, parse_terms, put_terms, terms_repriced
+from assets.making import choose, create, is_of_nothing, make, reads_narrowly, replace_and_check
 from assets.raw.datasets import DATASETS
-from assets.tables import (
-    UNKNOWN,
-    Table,
-    choose,
-    create,
-    is_of_nothing,
-    make,
-    reads_narrowly,
-    replace_and_check,
-    step_of,
-)
+from assets.tables import UNKNOWN, Table, step_of
 from assets.warehouse import Warehouse, known_after
 
 CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dataset.happened_at}

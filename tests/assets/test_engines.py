@@ -122,7 +122,7 @@ def test_settings_of_engines(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 def test_nothing_of_spark_is_imported_unless_it_is_asked_for() -> None:
     code = (
-        "import sys, pipelines.definitions, pipelines.running, pipelines.cli, assets.raw.loading;"
+        "import sys, pipelines.definitions, pipelines.running, pipelines.entry, assets.raw.loading;"
         "print([name for name in ('pyspark', 'sqlglot', 'py4j', 'assets.lake') if name in sys.modules])"
     )
     said = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)

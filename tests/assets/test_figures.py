@@ -10,7 +10,8 @@ from house import DATA, bill, load_paths, opened
 
 from assets.core.marketplaces import read_marketplaces
 from assets.figures import as_table, chart_of, figures_of
-from assets.tables import set_scope, tables
+from assets.making import set_scope
+from assets.tables import tables
 
 LISTED = read_marketplaces(DATA / "marketplaces.csv")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from house import DATA, bill, load_paths, opened, row, write_csv
 
-from assets import tables as tables_module
+from assets import making
 from assets import warehouse as warehouse_module
 
 MADE = ("core.units", "audit.unit_balance", "audit.exceptions", "billing.fee_lines")
@@ -15,7 +15,7 @@ def test_slices_come_out_as_the_whole(tmp_path: Path, monkeypatch: pytest.Monkey
     found = []
     for number in (1, 5):
         with opened(tmp_path / str(number)) as warehouse:
-            monkeypatch.setattr(tables_module, "_number_of_slices", lambda _, number=number: number)
+            monkeypatch.setattr(making, "_number_of_slices", lambda _, number=number: number)
             load_paths(warehouse, [DATA / "sample"])
             bill(warehouse, ["2026-05"])
             found.append([warehouse.con.execute(f"from {table} order by all").fetchall() for table in MADE])
@@ -24,12 +24,12 @@ def test_slices_come_out_as_the_whole(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_an_order_is_in_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables_module, "_number_of_slices", lambda _: 7)
+    monkeypatch.setattr(making, "_number_of_slices", lambda _: 7)
     with opened(tmp_path) as warehouse:
         con = warehouse.con
         load_paths(warehouse, [DATA / "sample"])
         bill(warehouse, ["2026-05"])
-        slices = tables_module._slices(con)
+        slices = making._slices(con)
         assert len(slices) == 7
         con.execute(
             "create temp table ids as select distinct order_id as id from raw.shipments union all values (null)"
@@ -41,7 +41,7 @@ def test_an_order_is_in_one_slice(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
 
 def test_ids_are_only_ever_values(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tables_module, "_number_of_slices", lambda _: 3)
+    monkeypatch.setattr(making, "_number_of_slices", lambda _: 3)
     ids = ["it's", "it's'; drop table raw.shipments; --", "zwölf"]
     rows = {
         "shipments": [
@@ -65,7 +65,7 @@ def test_the_memory_decides_how_many(tmp_path: Path) -> None:
         load_paths(warehouse, [DATA / "sample"])
         ((rows,),) = con.execute("select count(*) from in_force.shipments where shipped_at >= '2026-01-01'").fetchall()
         con.execute("set memory_limit = '1GB'")
-        assert tables_module._number_of_slices(con) == 1
+        assert making._number_of_slices(con) == 1
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr(warehouse_module, "BYTES_A_ROW", 10 * 10**9 / rows)
-            assert tables_module._number_of_slices(con) == 11
+            assert making._number_of_slices(con) == 11

@@ -23,9 +23,10 @@ from worlds import world
 from assets import reach
 from assets.engines import HEAVY, EngineError, engine_of
 from assets.lake import open_lake
+from assets.making import make, set_scope
 from assets.settings import Settings, settings
 from assets.spark import Spark, end_session, session_of
-from assets.tables import make, set_scope, step_of, tables
+from assets.tables import step_of, tables
 from assets.warehouse import Warehouse
 from pipelines.definitions import build_definitions
 from pipelines.generating import Market, generate

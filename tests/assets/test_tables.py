@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 from house import bill, load_paths, opened, row, write_csv
 
-from assets import tables as tables_module
-from assets.tables import ChecksFailedError, Table, make, read_table, set_scope, steps, tables
+from assets import making
+from assets.making import ChecksFailedError, make, set_scope
+from assets.tables import Table, read_table, steps, tables
 from assets.warehouse import Warehouse
 
 US = "ATVPDKIKX0DER"
@@ -196,13 +197,13 @@ def test_a_header_that_is_not_as_it_should_be(text: str, reason: str, tmp_path: 
 def made(warehouse: Warehouse, monkeypatch: pytest.MonkeyPatch) -> Callable[..., set[str]]:
     """Bills March again, and gives the tables that were replaced for it."""
     replaced: list[str] = []
-    replace_and_check = tables_module.replace_and_check
+    replace_and_check = making.replace_and_check
 
     def listen(warehouse: Warehouse, step: Sequence[Table], **options: bool) -> dict[str, int]:
         replaced.append(step[0].full_name)
         return replace_and_check(warehouse, step, **options)
 
-    monkeypatch.setattr(tables_module, "replace_and_check", listen)
+    monkeypatch.setattr(making, "replace_and_check", listen)
 
     def again(*periods: str) -> set[str]:
         replaced.clear()

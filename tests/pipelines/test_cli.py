@@ -11,7 +11,8 @@ from click.testing import CliRunner
 from house import DATA, opened, row, write_csv
 
 from assets.settings import CHECKOUT
-from pipelines import cli
+from pipelines.cli import cli
+from pipelines.entry import answer
 from pipelines.periods import parse_periods
 
 US = "ATVPDKIKX0DER"
@@ -27,7 +28,7 @@ def csba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Capture
     def command(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["csba", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.answer()
+            answer()
         told = capsys.readouterr()
         assert "Traceback" not in told.err
         return int(ended.value.code or 0), told.out, told.err
@@ -309,13 +310,13 @@ def test_periods_are_written_by_month() -> None:
 
 def test_the_readme_names_every_command() -> None:
     readme = (CHECKOUT / "README.md").read_text(encoding="utf-8")
-    assert not [name for name in cli.cli.commands if f"csba {name}" not in readme]
+    assert not [name for name in cli.commands if f"csba {name}" not in readme]
 
 
 def test_help_is_in_plain_words() -> None:
     runner = CliRunner()
-    for name in ("", *cli.cli.commands):
-        shown = runner.invoke(cli.cli, [*filter(None, [name]), "--help"])
+    for name in ("", *cli.commands):
+        shown = runner.invoke(cli, [*filter(None, [name]), "--help"])
         assert shown.exit_code == 0
         assert "Usage:" in shown.output
 

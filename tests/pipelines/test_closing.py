@@ -15,8 +15,9 @@ from assets.billing import rerating
 from assets.billing.rerating import rerate
 from assets.core.marketplaces import MarketplacesError, read_marketplaces
 from assets.core.terms import terms_for_a_run
+from assets.making import ChecksFailedError, make, set_scope
 from assets.settings import settings
-from assets.tables import ChecksFailedError, make, set_scope, step_of
+from assets.tables import step_of
 from pipelines.closing import CloseError, close, preview, to_close
 from pipelines.crediting import Credit, CreditError, grant
 from pipelines.reproducing import reproduce

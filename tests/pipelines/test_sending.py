@@ -33,8 +33,8 @@ from postbox import (
 )
 
 from assets.warehouse import read_warehouse
-from pipelines import cli
 from pipelines.bounces import NotUnderstoodError, bounce_of
+from pipelines.entry import answer
 from reports.language import LANGUAGES
 
 US = "ATVPDKIKX0DER"
@@ -71,7 +71,7 @@ def csba(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture) -> Csba
     def command(*words: object) -> tuple[int, str, str]:
         monkeypatch.setattr("sys.argv", ["csba", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.answer()
+            answer()
         told = capsys.readouterr()
         assert "Traceback" not in told.err
         return int(ended.value.code or 0), told.out, told.err

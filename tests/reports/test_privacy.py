@@ -10,7 +10,7 @@ from house import FONTS, row
 from paper import text_of
 
 from assets.raw.datasets import DATASETS
-from pipelines import cli
+from pipelines.entry import answer
 from reports.statement import view
 from reports.statement.view import View
 
@@ -86,7 +86,7 @@ def csba(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
     def command(*words: object) -> int:
         monkeypatch.setattr("sys.argv", ["csba", *map(str, words)])
         with pytest.raises(SystemExit) as ended:
-            cli.answer()
+            answer()
         return int(ended.value.code or 0)
 
     return command

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from house import bill, load_paths, opened, row, write_csv
 
-from assets.tables import ChecksFailedError
+from assets.making import ChecksFailedError
 
 US, JP = "ATVPDKIKX0DER", "A1VC38T7YXB528"
 Rows = dict[str, list[dict[str, str | None]]]
