@@ -176,7 +176,8 @@ class _Rerating:
         self.find_affected_sellers()
         self.find_touched_periods()
         self.find_rows_of_affected_sellers()
-        self.carry_balances()
+        if not self.whole:
+            self.carry_balances()
         self.set_late_orders_aside()
         self.show_affected_sellers_as_before()
         self.note_evidence("before")
