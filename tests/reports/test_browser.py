@@ -131,7 +131,7 @@ def assert_unharmed(place: Path, visit: Visit, folder: Path, number: int) -> Non
 
 
 def test_hostile_names_items_and_reasons(books, tmp_path: Path, visit: Visit) -> None:
-    texts = NASTY + list(nasty())[len(NASTY) :: 40]
+    texts = NASTY + list(nasty())[len(NASTY) :: 160]
     assert_unharmed(hostile_set(books, tmp_path, texts), visit, tmp_path, len(texts))
 
 
