@@ -25,12 +25,15 @@ from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, in_
 _INSTANTS = ("first_instant", "last_instant", "latest_instant", "quarter_instant")
 
 CLOSED = "select period, marketplace_id from billing.closes"
-CLOSED_AND_BEHIND = f"""
+LEFT_TO_RERATING = f"""
     {CLOSED} semi join (
         from billing.rerating where load_id < (select max(load_id) from audit.files)
-    ) using (marketplace_id)"""
+    ) using (marketplace_id)
+    union
+    select period, marketplace_id from billing.carried_balances where marketplace_id <> '{UNKNOWN}'"""
 """Closed periods that are not rated with all that is known: re-rating alone brings them up to date (`rerating.py`), and
-must find them as they were."""
+must find them as they were. And those whose balances it has carried forward: what lines were rated from stays as it is
+until it is counted again, so that nothing hides what would not add up."""
 ROWS_KEPT = 10
 """Of the rows that break a check, for each marketplace."""
 
@@ -143,7 +146,7 @@ def make(
         is_narrow = narrow and reads_narrowly(warehouse, step)
         with warehouse.transaction():
             return replace_and_check(warehouse, step, is_narrow=is_narrow)
-    _narrow(con, without=CLOSED if main.is_books else CLOSED_AND_BEHIND if main.is_by_period else "")
+    _narrow(con, without=CLOSED if main.is_books else LEFT_TO_RERATING if main.is_by_period else "")
     scope = con.execute("select period, marketplace_id from scope").fetchall()
     own, pairs = main.full_name, {table.full_name: scope for table in tables().values() if table.is_by_period}
     inputs = {name: pairs.get(name, WHOLE if name in tables() else ()) for name in _everything_read(step)}

@@ -10,7 +10,7 @@ from contextlib import ExitStack, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -32,9 +32,6 @@ from pipelines.commands import (
     utc_now,
 )
 from pipelines.periods import parse_periods
-
-if TYPE_CHECKING:
-    pass
 
 
 class Periods(click.ParamType):

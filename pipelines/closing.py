@@ -162,10 +162,7 @@ def close(
         behind = [table for table in GATES if warehouse.made.get(table, {}).get((period, name)) != latest]
         if behind or (name in standing and standing[name]["load_id"] != latest):
             raise CloseError(f"{where} was not brought up to date in this run: use csba close, or the job close_month")
-    try:
-        recount(warehouse, [marketplace.marketplace_id for marketplace in marketplaces])
-    except ChecksFailedError as error:
-        raise CloseError(f"closed months do not add up with what came late; nothing was closed\n{error}") from error
+    count_again(warehouse, [marketplace.marketplace_id for marketplace in marketplaces])
     con.execute("create or replace temp table pages_to_keep as from billing.kept_pages limit 0")
     manifests = {}
     for marketplace in marketplaces:
@@ -192,6 +189,16 @@ def close(
     con.execute("drop table pages_to_keep")
     write_statements(con, pairs, settings.statements, press)
     write_close_reports(con, pairs, settings.close_reports)
+
+
+def count_again(warehouse: Warehouse, names: Sequence[str]) -> None:
+    """Count the earlier months of marketplaces again that late rows carried forward. Raises `CloseError`."""
+    try:
+        recount(warehouse, names)
+    except ChecksFailedError as error:
+        raise CloseError(
+            f"closed months do not add up with what came late: a fault of this program; nothing was closed\n{error}"
+        ) from error
 
 
 def lost_files(period: str, lost: Sequence[str]) -> list[str]:

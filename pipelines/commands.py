@@ -213,7 +213,7 @@ def close_and_show(
     """Close a period once somebody has agreed to what is shown of it; returns the exit code."""
     from assets.core.terms import terms_for_a_run
     from pipelines.bars import closing_bar
-    from pipelines.closing import CloseError, close, lost_files, preview, to_close
+    from pipelines.closing import CloseError, close, count_again, lost_files, preview, to_close
     from pipelines.press import press_of
     from pipelines.summary import show_close, show_preview, show_run
     from reports.statement import write_statements
@@ -242,6 +242,12 @@ def close_and_show(
     if report.refused_terms:
         warehouse.failures.extend(report.refused_terms)
         return UNUSABLE
+    try:
+        count_again(warehouse, due)
+    except CloseError as error:
+        complain(str(error))
+        warehouse.failures.append(str(error))
+        return CHECK_FAILED
     show_run(console, warehouse, [period], due)
     show_preview(console, period, [preview(warehouse, period, listed[name]) for name in due])
     if not yes and not click.confirm(f"Close {period} of {', '.join(listed[name].country for name in due)} for good?"):

@@ -134,8 +134,8 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     ),
     "billing.carried_balances": (
         (
-            "One row per closed period and marketplace whose balances (audit.unit_balance and so on) late rows carried"
-            " forward; the next close counts them again from all raw rows."
+            "One row per marketplace and closed period whose balances (audit.unit_balance and so on) late rows carried"
+            " forward. The next close counts them again from all raw rows; until then runs leave the period as it is."
         ),
         {"period": ("varchar", "the closed period"), "marketplace_id": ("varchar", "the marketplace, or unknown")},
     ),

@@ -22,7 +22,16 @@ from assets.aside import in_the_warehouse, look_through, made_aside
 from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, parse_terms, put_terms, terms_repriced
-from assets.making import choose, create, is_of_nothing, make, reads_narrowly, replace_and_check
+from assets.making import (
+    ChecksFailedError,
+    Failure,
+    choose,
+    create,
+    is_of_nothing,
+    make,
+    reads_narrowly,
+    replace_and_check,
+)
 from assets.raw.datasets import DATASETS
 from assets.tables import UNKNOWN, Table, step_of
 from assets.warehouse import Warehouse, known_after
@@ -108,7 +117,8 @@ def rerate(
 def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
     """Count the balances that were carried forward for closed periods of the marketplaces chosen from all raw rows.
 
-    The marketplaces are re-rated with all that is known. Raises `ChecksFailedError`, and then nothing is changed.
+    The marketplaces must be re-rated with all that is known. Period by period: one that adds up is no longer noted as
+    carried. Raises `ChecksFailedError` for all that do not, which stay as they are.
     """
     pairs = warehouse.con.execute(
         f"""
@@ -117,17 +127,20 @@ def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
         semi join (from closed union select period, '{UNKNOWN}' from closed) using (period, marketplace_id)""",
         [chosen],
     ).fetchall()
-    if not pairs:
-        return
-    choose(warehouse.con, pairs)
-    balances = [_balance_of(name) for name in BALANCED]
-    is_narrow = reads_narrowly(warehouse, balances)
-    with warehouse.transaction():
-        for balance in balances:
-            replace_and_check(warehouse, [balance], is_narrow=is_narrow)
-        warehouse.con.execute("""
-            delete from billing.carried_balances
-            where (period, marketplace_id) in (select (period, marketplace_id) from scope)""")
+    balances, failures = [_balance_of(name) for name in BALANCED], list[Failure]()
+    for period in sorted({period for period, _ in pairs}):
+        choose(warehouse.con, [pair for pair in pairs if pair[0] == period])
+        is_narrow = reads_narrowly(warehouse, balances)
+        try:
+            with warehouse.transaction():
+                replace_and_check(warehouse, balances, is_narrow=is_narrow)
+                warehouse.con.execute("""
+                    delete from billing.carried_balances
+                    where (period, marketplace_id) in (select (period, marketplace_id) from scope)""")
+        except ChecksFailedError as error:
+            failures += error.failures
+    if failures:
+        raise ChecksFailedError(failures)
 
 
 def _balance_of(name: str) -> Table:
@@ -311,6 +324,9 @@ class _Rerating:
                 )
                 select order_id, {contact}, happened_at, {cause if dataset in RATED else "null"}
                 from versions""")
+        self.con.execute(
+            "create table late_contacts as select distinct contact_id from late where contact_id is not null"
+        )
         # A row of an open period touches no closed one, but for an item that rows of closed ones were waiting for.
         self.con.execute("""
             create table late_orders as
@@ -324,6 +340,11 @@ class _Rerating:
         if not self.is_empty(awaited):
             times = self.times("warehouse.raw")
             self.con.execute(f"insert into late_orders from ({awaited}) semi join ({times}) using (order_id)")
+        # Of a contact that came as it was before, what counts is the order that it names now.
+        self.con.execute(f"""
+            insert into late_orders
+            select distinct order_id from warehouse.in_force.contacts semi join late_contacts using (contact_id)
+            where order_id is not null and {self.within_closed(CLOCKS["contacts"])}""")
         # A contact is about its order's first covered item: in an order of several marketplaces one seller's enrolment
         # can turn a contact away from another's.
         self.con.execute("create table orders_of_changed (order_id varchar)")
@@ -337,9 +358,6 @@ class _Rerating:
                 select distinct order_id
                 from warehouse.raw.order_items semi join orders_of_changed using (order_id)
                 where marketplace_id in (select marketplace_id from scope)""")
-        self.con.execute(
-            "create table late_contacts as select distinct contact_id from late where contact_id is not null"
-        )
 
     def times(self, raw: str) -> str:
         """The query of when anything of an order happened that may count in a closed period, in any version of it."""
@@ -552,7 +570,7 @@ class _Rerating:
     # -- one transaction ----------------------------------------------------------------------------------------
 
     def put_in_place(self, closed: Sequence[tuple[str, str]]) -> None:
-        """Put what was made aside in the place of what was there."""
+        """Put what was made aside in the place of what was there, and note whose balances are carried forward by it."""
         choose(self.con, closed)
         in_scope = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
         for name in BY_ORDER:
@@ -574,6 +592,14 @@ class _Rerating:
             insert into audit.exceptions by name
             select * from aside.audit.exceptions as fresh
             anti join audit.exceptions using (period, marketplace_id, kind, subject, detail)""")
+        # A row may have left a marketplace in which nothing else was touched: all of the month is counted again.
+        if not self.whole:
+            self.con.execute("""
+                insert into billing.carried_balances by name
+                select period, marketplace_id
+                from scope
+                semi join aside.main.touched using (period)
+                anti join billing.carried_balances using (period, marketplace_id)""")
         self.con.execute(
             f"insert into billing.late_causes"
             f" select marketplace_id, period, seller_id, cause, {self.latest}, rerating.open_period"
@@ -606,12 +632,7 @@ class _Rerating:
             ) using ({key})""")
 
     def enter(self, terms: Mapping[str, Terms]) -> None:
-        """Note how far the marketplaces are, and whose balances are carried forward."""
-        if not self.whole:
-            self.con.execute("""
-                insert into billing.carried_balances by name
-                select period, marketplace_id from aside.main.touched
-                anti join billing.carried_balances using (period, marketplace_id)""")
+        """Note how far the marketplaces are."""
         for name, card in terms.items():
             keep_terms(self.con, card.sha256, name, card.text)
             self.con.execute(

@@ -240,28 +240,71 @@ def test_a_waiting_shipment_is_billed_when_its_item_comes(finance: Finance) -> N
     assert finance.warehouse.rows(waiting, [MARCH]) == [{"units": 0}]
 
 
+CARRIED = "select period, marketplace_id from billing.carried_balances order by all"
+
+
 def test_a_balance_is_carried_forward_by_late_rows_and_counted_again_by_the_next_close(finance: Finance) -> None:
     finance.close(MARCH)
     finance.ship("late", 5, MARCH)
     finance.load(shipments=[finance.parcel("waiting", 4, MARCH)])
     finance.run(APRIL)
     assert shipped_in_march(finance) == [(US, 15), ("unknown", 4)]
-    carried = "select period, marketplace_id from billing.carried_balances order by all"
-    assert finance.warehouse.con.execute(carried).fetchall() == [(MARCH, US), (MARCH, "unknown")]
+    assert finance.warehouse.con.execute(CARRIED).fetchall() == [(MARCH, US), (MARCH, "unknown")]
     finance.close(APRIL)
     assert shipped_in_march(finance) == [(US, 15), ("unknown", 4)]
-    assert finance.warehouse.con.execute(carried).fetchall() == []
+    assert finance.warehouse.con.execute(CARRIED).fetchall() == []
 
 
-def test_units_that_no_late_row_explains_stop_the_next_close(finance: Finance) -> None:
+def test_a_contact_without_an_order_is_carried_forward_as_well(finance: Finance) -> None:
+    finance.contact("C", MARCH, order="")
+    finance.close(MARCH)
+    finance.contact("C", MARCH, order="", updated_at="2026-05-01T00:00:00Z")
+    finance.contact("D", MARCH, order="")
+    finance.run(APRIL)
+    received = "select marketplace_id, received from audit.contact_balance where received > 0"
+    assert finance.warehouse.con.execute(received).fetchall() == [("unknown", 2)]
+    finance.close(APRIL)
+    assert finance.warehouse.con.execute(received).fetchall() == [("unknown", 2)]
+
+
+def test_what_no_late_row_explains_is_not_seen_by_runs_and_stops_the_next_close(finance: Finance) -> None:
     finance.close(MARCH)
     finance.ship("late", 5, MARCH)
+    change = "update raw.shipments set quantity = ? where shipment_id = 'P-A'"
+    finance.warehouse.con.execute(change, [11])
     finance.run(APRIL)
-    finance.warehouse.con.execute("update raw.shipments set quantity = 11 where shipment_id = 'P-A'")
-    with pytest.raises(CloseError, match=r"nothing was closed\naudit.unit_balance: 1 of ATVPDKIKX0DER break"):
-        finance.close(APRIL)
+    finance.run(MARCH)
+    finance.run(MARCH, APRIL)
+    assert shipped_in_march(finance) == [(US, 15), ("unknown", 0)]
+    for _ in range(2):
+        with pytest.raises(CloseError, match=r"nothing was closed\naudit.unit_balance: 1 of ATVPDKIKX0DER break"):
+            finance.close(APRIL)
+        finance.run(MARCH)
     assert finance.warehouse.rows("select period from billing.closes") == [{"period": MARCH}]
-    finance.warehouse.con.execute("update raw.shipments set quantity = 10 where shipment_id = 'P-A'")
+    assert finance.warehouse.con.execute(CARRIED).fetchall() == [(MARCH, US), (MARCH, "unknown")]
+    finance.warehouse.con.execute(change, [10])
+    finance.close(APRIL)
+    assert finance.entries(APRIL)[0][1:3] == ("reversal", -10)
+
+
+@pytest.mark.parametrize(
+    "before", [{"order_id": None}, {"order_id": "other"}, {"contacted_at": "2026-06-20T12:00:00Z"}]
+)
+def test_a_contact_that_comes_late_as_it_was_before_changes_nothing(
+    finance: Finance, before: dict[str, str | None]
+) -> None:
+    finance.contact("C", MARCH, updated_at="2026-03-22T00:00:00Z")
+    finance.close(MARCH)
+    finance.ship("late", 1, MARCH)
+    said = {"contacted_at": "2026-03-20T12:00:00Z", "updated_at": "2026-03-21T00:00:00Z", **before}
+    finance.load(contacts=[row("contacts", contact_id="C", **{"order_id": "A", **said})])
+    finance.run(APRIL)
+    outcomes = "select marketplace_id, outcome from core.contacts"
+    assert finance.warehouse.con.execute(outcomes).fetchall() == [(US, "counted")]
+    assert [entry[1:5] for entry in finance.entries(APRIL)] == [
+        ("reversal", -10, 2, -4),
+        ("correction", 11, 2, Decimal("4.4")),
+    ]
     finance.close(APRIL)
 
 
