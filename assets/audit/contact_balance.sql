@@ -17,7 +17,7 @@
 -- column: before_order | contacts of that outcome
 -- column: counted | contacts of that outcome
 -- column: unmatched | contacts of that outcome
--- column: difference | received less all outcomes; 0, or the run stops
+-- column: difference | received less all outcomes; 0, or the run or the close stops
 -- check: contacts received = all outcomes | difference = 0
 
 create temp table raw_counts as

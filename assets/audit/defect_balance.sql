@@ -8,7 +8,7 @@
 -- column: prime | defects of that outcome
 -- column: counted | defects of that outcome
 -- column: unmatched | defects of that outcome
--- column: difference | occurred less all outcomes; 0, or the run stops
+-- column: difference | occurred less all outcomes; 0, or the run or the close stops
 -- check: defects that occurred = all outcomes | difference = 0
 
 create temp table raw_counts as

@@ -11,7 +11,7 @@
 -- column: opted_out | refunds of that outcome
 -- column: counted | refunds of that outcome
 -- column: unmatched | refunds of that outcome
--- column: difference | given less all outcomes; 0, or the run stops
+-- column: difference | given less all outcomes; 0, or the run or the close stops
 -- check: refunds given = all outcomes | difference = 0
 
 create temp table raw_counts as

@@ -9,7 +9,7 @@
 -- column: unanswered | requests of that outcome
 -- column: not_due | requests of that outcome
 -- column: unmatched | requests of that outcome
--- column: difference | made less all outcomes; 0, or the run stops
+-- column: difference | made less all outcomes; 0, or the run or the close stops
 -- check: requests made = all outcomes | difference = 0
 
 create temp table raw_counts as

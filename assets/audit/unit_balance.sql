@@ -17,12 +17,12 @@
 -- column: trial | units of that outcome
 -- column: chargeable | units of that outcome
 -- column: unmatched | units of that outcome
--- column: difference | shipped less all outcomes; 0, or the run stops
+-- column: difference | shipped less all outcomes; 0, or the run or the close stops
 -- check: units shipped = all outcomes | difference = 0
 
 create temp table raw_counts as
 with shipments as (
-    -- texts are slow to tell apart; two hashes stand for an item's id, and items that shared both would break the balance
+    -- texts are slow to tell apart: two hashes stand for an item's id; items that shared both would break the balance
     select hash(order_id) as order_hash, hash(order_item_id) as item_hash, shipped_at, quantity
     from in_force.shipments
     where shipped_at >= $first_instant and shipped_at < $last_instant
