@@ -385,7 +385,7 @@ class _Rerating:
             name = "late_order_items" if dataset == "order_items" else dataset
             self.con.execute(f"create table in_force.{name} as {known_after(self.latest, dataset, 'of_late')}")
         self.show("in_force.order_items", "from in_force.late_order_items")
-        if not self.whole:  # of contacts that named a late order once, what they say now
+        if not self.whole:  # contacts that name no order now
             self.con.execute(f"""
                 insert into in_force.contacts by name
                 from warehouse.in_force.contacts semi join late_contacts using (contact_id)

@@ -237,6 +237,27 @@ def test_a_month_is_closed_adjusted_and_made_again(csba: Csba, tmp_path: Path) -
     assert "billing.statements: this is in the books but is not made" in out
 
 
+def test_a_close_counts_again_what_late_rows_carried_and_refuses_what_does_not_add_up(
+    csba: Csba, tmp_path: Path
+) -> None:
+    csba("load", month(tmp_path / "files", quantity="9"))
+    csba("close", "2026-03", "--by", "Ada", "--yes")
+    late = [row("shipments", shipment_id="Q", order_id="O", shipped_at="2026-03-09T12:00:00Z", quantity="11")]
+    csba("load", *write_csv(tmp_path / "late", {"shipments": late}, "_late"))
+    csba("run", "2026-04")
+    with opened(tmp_path / "home") as warehouse:
+        warehouse.con.execute("update raw.shipments set quantity = 8 where shipment_id = 'P'")
+    code, out, err = csba("close", "2026-04", "--by", "Ada", "--yes")
+    assert (code, "will freeze" in out) == (1, False)
+    assert "closed months do not add up with what came late: a fault of this program; nothing was closed" in err
+    assert "audit.unit_balance: 1 of ATVPDKIKX0DER break “units shipped = all outcomes”" in err
+    assert re.search(r"csba close 2026-04\s+\S+ \S+\s+failed", csba("status")[1])
+    with opened(tmp_path / "home") as warehouse:
+        assert warehouse.rows("select period from billing.closes") == [{"period": "2026-03"}]
+        warehouse.con.execute("update raw.shipments set quantity = 9 where shipment_id = 'P'")
+    assert csba("close", "2026-04", "--by", "Ada", "--yes")[0] == 0
+
+
 def test_a_close_that_is_refused_closes_nothing(csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     csba("load", month(tmp_path / "files"))
     for words, complaint in (
