@@ -150,7 +150,7 @@ class Table:
     def in_scope(self) -> str:
         """Its rows of what is in `scope`, as what follows FROM."""
         if self.is_by_period:
-            rows = f"({self.period_column}, marketplace_id) in (select (period, marketplace_id) from scope)"
+            rows = f"({self.period_column}, marketplace_id) in (select period, marketplace_id from scope)"
         else:
             rows = "marketplace_id in (select marketplace_id from scope)"
         return f"{self.full_name} as {self.name} where {rows}"

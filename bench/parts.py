@@ -273,7 +273,7 @@ FIVE = """item.fulfillment = 'MFN' and item.is_prime = 'false'
 ONE = """if(item.fulfillment = 'MFN' and item.is_prime = 'false',
     month.starts_at <= item.placed_at and item.placed_at < month.ends_at, false)"""
 KEY = "shipment_id, order_item_id"
-IN_SCOPE = "(period, marketplace_id) in (select (period, marketplace_id) from month)"
+IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from month)"
 SUSPECTS = f"select hash({KEY}) as key_hash from lines where {IN_SCOPE} group by key_hash having count(*) > 1"
 TWO = """min(placed_at) <> max(placed_at)
     or min(hash(seller_id, marketplace_id)) <> max(hash(seller_id, marketplace_id))"""

@@ -182,7 +182,7 @@ def close(
             name = marketplace.marketplace_id
             _enter(warehouse, period, marketplace, terms[name], by, now, latest, press.code_version, manifests[name])
         con.execute("insert into billing.kept_pages from pages_to_keep")
-        closing = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
+        closing = "(period, marketplace_id) in (select period, marketplace_id from scope)"
         con.execute(f"update billing.statements set status = 'final' where {closing}")
         replace_and_check(warehouse, journal)
         _post_lines(warehouse)
@@ -350,7 +350,7 @@ def _post_lines(warehouse: Warehouse) -> None:
     """Bring `billing.posted_lines` to what the books now say, which is all that is known."""
     con = warehouse.con
     key = "period, marketplace_id, seller_id, terms_id, kind"
-    posted = "(posted_period, marketplace_id) in (select (period, marketplace_id) from scope) and kind <> 'credit'"
+    posted = "(posted_period, marketplace_id) in (select period, marketplace_id from scope) and kind <> 'credit'"
     con.execute(f"""
         delete from billing.posted_lines where ({key}) in (
             select ({key}) from billing.adjustments where {posted} and entry = 'reversal'

@@ -368,7 +368,7 @@ def assert_consistent(home: Path, calm: Calm) -> None:
         attach_for_reading(warehouse.con, calm.home, CALM)
         for table, period in FROZEN.items():
             if exists(warehouse.con, table):
-                closed = f"where ({period}, marketplace_id) in (select (period, marketplace_id) from billing.closes)"
+                closed = f"where ({period}, marketplace_id) in (select period, marketplace_id from billing.closes)"
                 assert_same(warehouse, table, closed)
         for folder in home.glob("statements/*/[!.]*"):
             assert_whole(folder, kept_manifest_of(warehouse, folder))

@@ -12,10 +12,20 @@
 -- column: detail | what was found
 
 -- Lines of the period's items that left before it, and perhaps a few of others. By a hash, and asked within `if`: so the
--- engine holds the period's items and reads history past them, never the other way round.
+-- engine holds the period's items and reads history past them, never the other way round. Where there are none of the
+-- period, it reads none.
 create temp table shipped_earlier as
 select order_id, order_item_id, shipped_at, quantity
 from in_force.shipments
+cross join (
+    select 1
+    from core.units as unit
+    join scope
+        on scope.period = unit.period
+        and scope.marketplace_id = unit.marketplace_id
+    where unit.outcome not in ('void', 'unmatched')
+    limit 1
+)
 where shipped_at < $latest_instant
     and if(is_void, false, hash(order_item_id) in (
         select hash(unit.order_item_id)
@@ -96,6 +106,9 @@ seller_versions as (
             partition by seller_id order by updated_at
         ) as was_eligible
     from in_force.sellers
+    where seller_id in (
+        select seller_id from in_force.sellers where updated_at >= $first_instant and updated_at < $last_instant
+    )
 ),
 eligibility_lost as (
     select

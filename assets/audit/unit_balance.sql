@@ -53,20 +53,26 @@ with shipped as (
     from raw_counts
     group by all
 ),
+sums as (
+    -- few rows are left to be told apart by their outcome
+    select marketplace_id, period, outcome, sum(quantity) as units
+    from core.units
+    where period in (select period from scope)
+    group by all
+),
 outcomes as (
     select
         marketplace_id, period,
-        coalesce(sum(quantity) filter (outcome = 'void'), 0) as void,
-        coalesce(sum(quantity) filter (outcome = 'platform_fulfilled'), 0) as platform_fulfilled,
-        coalesce(sum(quantity) filter (outcome = 'prime'), 0) as prime,
-        coalesce(sum(quantity) filter (outcome = 'never_enrolled'), 0) as never_enrolled,
-        coalesce(sum(quantity) filter (outcome = 'before_enrolment'), 0) as before_enrolment,
-        coalesce(sum(quantity) filter (outcome = 'opted_out'), 0) as opted_out,
-        coalesce(sum(quantity) filter (outcome = 'trial'), 0) as trial,
-        coalesce(sum(quantity) filter (outcome = 'chargeable'), 0) as chargeable,
-        coalesce(sum(quantity) filter (outcome = 'unmatched'), 0) as unmatched
-    from core.units
-    semi join scope using (period, marketplace_id)
+        coalesce(sum(units) filter (outcome = 'void'), 0) as void,
+        coalesce(sum(units) filter (outcome = 'platform_fulfilled'), 0) as platform_fulfilled,
+        coalesce(sum(units) filter (outcome = 'prime'), 0) as prime,
+        coalesce(sum(units) filter (outcome = 'never_enrolled'), 0) as never_enrolled,
+        coalesce(sum(units) filter (outcome = 'before_enrolment'), 0) as before_enrolment,
+        coalesce(sum(units) filter (outcome = 'opted_out'), 0) as opted_out,
+        coalesce(sum(units) filter (outcome = 'trial'), 0) as trial,
+        coalesce(sum(units) filter (outcome = 'chargeable'), 0) as chargeable,
+        coalesce(sum(units) filter (outcome = 'unmatched'), 0) as unmatched
+    from sums
     group by marketplace_id, period
 ),
 balance as (

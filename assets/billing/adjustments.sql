@@ -23,7 +23,7 @@
 --     as too_much from (
 --     select period, marketplace_id, seller_id, amount from billing.posted_lines union all
 --     select period, marketplace_id, seller_id, amount from billing.adjustments
---     where kind <> 'credit' and (posted_period, marketplace_id) in (select (period, marketplace_id) from scope) union all
+--     where kind <> 'credit' and (posted_period, marketplace_id) in (select period, marketplace_id from scope) union all
 --     select period, marketplace_id, seller_id, -amount from billing.rerated_lines)
 --     where marketplace_id in (select scope.marketplace_id from scope join billing.rerating as rerating
 --     on rerating.marketplace_id = scope.marketplace_id and rerating.open_period = scope.period)

@@ -23,7 +23,7 @@ months as (
     -- a whole number for period and marketplace: fewer texts to tell apart for each order
     select *, row_number() over (order by period, marketplace_id) as number
     from scope
-    where (period, marketplace_id) in (select (period, marketplace_id) from occurred)
+    where (period, marketplace_id) in (select period, marketplace_id from occurred)
 ),
 placed as (
     select months.number, item.seller_id, count(distinct item.order_id) as orders

@@ -32,7 +32,7 @@ with covered as (
         cast(sum(quantity) as bigint) as units
     from core.units
     where outcome in ('trial', 'chargeable')
-        and (period, marketplace_id) in (select (period, marketplace_id) from scope)
+        and (period, marketplace_id) in (select period, marketplace_id from scope)
     group by period, marketplace_id, seller_id, terms_id, kind
 ),
 judged as (

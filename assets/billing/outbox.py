@@ -185,7 +185,7 @@ select
     count(*) filter (state = 'bounced') as bounced, count(*) filter (state = 'handing_over') as uncertain
 from billing.statements as statement
 left join billing.outbox as outbox using (statement_id, period, marketplace_id)
-where status = 'final' and (period, marketplace_id) in (select (period, marketplace_id) from billing.outbox)
+where status = 'final' and (period, marketplace_id) in (select period, marketplace_id from billing.outbox)
 group by all"""
 
 

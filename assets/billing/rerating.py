@@ -64,6 +64,8 @@ BALANCED = {
 """Tables, some of whose rows have no marketplace, with a balance as their gate: its column of what was counted from raw
 rows, and what a row of the table counts for in it."""
 
+IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from scope)"
+
 DEFECTS = "billing.defects"
 """Made again as a whole for the touched periods: one defect decides whether any is known of a marketplace."""
 
@@ -136,7 +138,7 @@ def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
                 replace_and_check(warehouse, balances, is_narrow=is_narrow)
                 warehouse.con.execute("""
                     delete from billing.carried_balances
-                    where (period, marketplace_id) in (select (period, marketplace_id) from scope)""")
+                    where (period, marketplace_id) in (select period, marketplace_id from scope)""")
         except ChecksFailedError as error:
             failures += error.failures
     if failures:
@@ -154,6 +156,19 @@ def _were(name: str) -> str:
 
 def _carried(name: str) -> str:
     return f"carried_{name.partition('.')[2]}"
+
+
+def _before(name: str) -> str:
+    return f"{name}_before"
+
+
+def _replaced(name: str) -> str:
+    return f"replaced_{name.partition('.')[2]}"
+
+
+def _differing(some: str, others: str) -> str:
+    """The rows that only one of two queries gives."""
+    return f"({some} except {others}) union all ({others} except {some})"
 
 
 @dataclass(frozen=True)
@@ -190,6 +205,7 @@ class _Rerating:
         self.find_touched_periods()
         self.find_rows_of_affected_sellers()
         if not self.whole:
+            self.find_rows_to_replace()
             self.carry_balances()
         self.set_late_orders_aside()
         self.show_affected_sellers_as_before()
@@ -249,6 +265,10 @@ class _Rerating:
         """The clause that keeps the rows named in a table; none if everything is made anew."""
         return "" if self.whole else f"semi join {table} using ({columns})"
 
+    def rows_of(self, table: str, which: str) -> str:
+        """The query of some rows of a table, which are found first: of the others the engine reads what tells them."""
+        return f"from {table} where rowid in (select rowid from {table} {which})"
+
     def within_closed(self, clock: str) -> str:
         """The condition that an instant lies in a closed period, written out: so the engine reads no other rows."""
         first, end = self.con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
@@ -282,22 +302,32 @@ class _Rerating:
             self.con.execute(f"drop view {name}")
         put_terms(self.con, [self.rated_with[name] for name in self.names], self.marketplaces)
         self.con.execute("insert into core.terms from warehouse.core.terms anti join core.terms using (marketplace_id)")
-        for name in events:
-            self.con.execute(f"drop view {name}")
-            make(self.warehouse, step_of(name), aside=True)
-        self.con.execute("""
+        if self.may_change_enrolments():
+            for name in events:
+                self.con.execute(f"drop view {name}")
+                make(self.warehouse, step_of(name), aside=True)
+            for name in events:
+                self.con.execute(f"alter table {name} rename to {_before(name).removeprefix('core.')}")
+        else:
+            for name in events:
+                self.show(_before(name), f"from warehouse.{name}")
+        self.con.execute(f"""
             create table changed_sellers as
             select distinct marketplace_id, seller_id from (
-                (from core.enrolments except from warehouse.core.enrolments)
-                union all (from warehouse.core.enrolments except from core.enrolments)
+                {_differing(f"from {_before('core.enrolments')}", "from warehouse.core.enrolments")}
             )""")
-        for name in events:
-            self.con.execute(f"alter table {name} rename to {name.removeprefix('core.')}_before")
         for name in terms:
             self.con.execute(f"drop table {name}")
         look_through(self.con, [*events, *terms, "in_force.sellers"])
         for dataset in CLOCKS:
             self.con.execute(f"drop view in_force.{dataset}")
+
+    def may_change_enrolments(self) -> bool:
+        """Whether an event or a version of a seller came since, or terms give another trial: `core.terms` aside do."""
+        came = f"""
+            from warehouse.audit.files
+            where dataset in ('sellers', 'enrolment_events') and rows_loaded > 0 and load_id > {self.since}"""
+        return not (self.is_empty(came) and self.is_empty(_differing("from core.terms", "from warehouse.core.terms")))
 
     def find_late_rows(self) -> None:
         """`late`: versions of rows that came, or were beaten, since; `late_orders`: the orders they can touch."""
@@ -307,13 +337,13 @@ class _Rerating:
         for dataset, clock in CLOCKS.items():
             key, what = ", ".join(DATASETS[dataset].key), dataset.removesuffix("s")
             contact = "contact_id" if dataset == "contacts" else "null"
-            cause = f"if(({key}) in (select ({key}) from corrected), 'corrected_', 'late_') || '{what}'"
+            cause = f"if(({key}) in (select {key} from corrected), 'corrected_', 'late_') || '{what}'"
+            since = f"from warehouse.raw.superseded where dataset = '{dataset}' and load_id > {self.since}"
+            beaten = self.rows_of(f"warehouse.raw.{dataset}", f"semi join ({since}) using (file_id, row_number)")
             self.con.execute(f"""
                 insert into late
                 with beaten as (
-                    select {key}, order_id, {clock}, load_id from warehouse.raw.{dataset} semi join (
-                        from warehouse.raw.superseded where dataset = '{dataset}' and load_id > {self.since}
-                    ) using (file_id, row_number)
+                    select {key}, order_id, {clock}, load_id from ({beaten})
                 ),
                 corrected as (select distinct {key} from beaten where load_id <= {self.since}),
                 versions as (
@@ -376,7 +406,7 @@ class _Rerating:
         self.show("of_late.superseded", "from warehouse.raw.superseded")
         for dataset, clock in CLOCKS.items():
             closed = "" if dataset == "order_items" else f"where {self.within_closed(clock)}"
-            rows = f"from warehouse.raw.{dataset} {self.only('late_orders', 'order_id')} {closed}"
+            rows = self.rows_of(f"warehouse.raw.{dataset}", f"{self.only('late_orders', 'order_id')} {closed}")
             self.con.execute(f"create {self.kind} of_late.{dataset} as {rows}")
 
     def narrow_to_late_orders(self) -> None:
@@ -441,11 +471,21 @@ class _Rerating:
     def find_rows_of_affected_sellers(self) -> None:
         """`raw.order_items` aside: every version of their items; `were_units` and so on: their rows as they were."""
         sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
-        self.con.execute(f"create {self.kind} raw.order_items as from warehouse.raw.order_items {sellers}")
+        items = self.rows_of("warehouse.raw.order_items", sellers)
+        self.con.execute(f"create {self.kind} raw.order_items as {items}")
         look_through(self.con, ["raw.superseded"])
         for name in RATED_FROM:
-            rows = f"from warehouse.{name} semi join affected using (period, marketplace_id, seller_id)"
+            rows = self.rows_of(f"warehouse.{name}", "semi join affected using (period, marketplace_id, seller_id)")
             self.con.execute(f"create {self.kind} {_were(name)} as {rows}")
+
+    def find_rows_to_replace(self) -> None:
+        """`replaced_units` and so on: where the rows of late orders lie, and what each counts for in its balance."""
+        for name in BY_ORDER:
+            _, weight = BALANCED.get(name, ("", "0"))
+            self.con.execute(f"""
+                create table {_replaced(name)} as
+                select rowid as row_id, marketplace_id, period, {weight} as number from warehouse.{name}
+                where {self.is_late(name)}""")
 
     def carry_balances(self) -> None:
         """`carried_units` and so on: what the raw rows of touched periods come to.
@@ -453,7 +493,7 @@ class _Rerating:
         That is what was counted, less the rows of late orders as they were, more their raw rows as they are now, which
         were just counted aside.
         """
-        for name, (column, weight) in BALANCED.items():
+        for name, (column, _) in BALANCED.items():
             balance = _balance_of(name).full_name
             self.con.execute(f"""
                 create table {_carried(name)} as
@@ -461,7 +501,7 @@ class _Rerating:
                 from (
                     select marketplace_id, period, {column} as number from warehouse.{balance}
                     union all
-                    select marketplace_id, period, -{weight} from warehouse.{name} where {self.is_late(name)}
+                    select marketplace_id, period, -number from {_replaced(name)}
                     union all
                     select marketplace_id, period, {column} from {balance}
                 )
@@ -495,7 +535,7 @@ class _Rerating:
         sellers = "semi join affected using (marketplace_id, seller_id)"
         events = ("core.enrolment_events", "core.enrolments")
         for name in events:
-            self.show(name, f"from {name}_before {sellers}")
+            self.show(name, f"from {_before(name)} {sellers}")
         self.show_items_after(self.since)
 
     def show_enrolments_and_items_now(self) -> None:
@@ -542,8 +582,7 @@ class _Rerating:
         self.con.execute(f"""
             create table causes as
             with changed as (
-                select distinct period, marketplace_id, seller_id
-                from (({old} except {new}) union all ({new} except {old}))
+                select distinct period, marketplace_id, seller_id from ({_differing(old, new)})
             ),
             found as (
                 -- an item can matter wherever its order does, any other row where it counts
@@ -558,7 +597,7 @@ class _Rerating:
                 select
                     period, marketplace_id, seller_id,
                     if(
-                        (marketplace_id, seller_id) in (select (marketplace_id, seller_id) from changed_sellers),
+                        (marketplace_id, seller_id) in (select marketplace_id, seller_id from changed_sellers),
                         'enrolment_changed', 'contact_reassigned'
                     )
                 from places semi join orders_of_changed using (order_id)
@@ -572,22 +611,22 @@ class _Rerating:
     def put_in_place(self, closed: Sequence[tuple[str, str]]) -> None:
         """Put what was made aside in the place of what was there, and note whose balances are carried forward by it."""
         choose(self.con, closed)
-        in_scope = "(period, marketplace_id) in (select (period, marketplace_id) from scope)"
         for name in BY_ORDER:
             fresh = f"aside.{name.replace('.', '.fresh_')}"
-            late = "" if self.whole else f"and {self.is_late(name)}"
-            self.con.execute(f"delete from {name} where {in_scope} {late}")
+            late = f"rowid in (select row_id from aside.main.{_replaced(name)} where {IN_SCOPE})"
+            replaced = IN_SCOPE if self.whole else late
+            self.con.execute(f"delete from {name} where {replaced}")
             self.con.execute(f"insert into {name} by name from {fresh}")
         for name, made in (
             ("billing.performance", "aside.billing.performance"),
             ("billing.rerated_lines", "aside.billing.fee_lines"),
         ):
             affected = "and (period, marketplace_id, seller_id) in (from aside.main.affected)"
-            self.con.execute(f"delete from {name} where {in_scope} {'' if self.whole else affected}")
+            self.con.execute(f"delete from {name} where {IN_SCOPE} {'' if self.whole else affected}")
             self.con.execute(f"insert into {name} by name from {made}")
         # That no return was ever loaded is told of a whole period, and stays so as long as none is.
         about = "(order_id is null and kind <> 'no_returns_loaded' or order_id in (from aside.main.late_orders))"
-        self.con.execute(f"delete from audit.exceptions where {in_scope} {'' if self.whole else f'and {about}'}")
+        self.con.execute(f"delete from audit.exceptions where {IN_SCOPE} {'' if self.whole else f'and {about}'}")
         self.con.execute("""
             insert into audit.exceptions by name
             select * from aside.audit.exceptions as fresh
@@ -617,18 +656,23 @@ class _Rerating:
             with last as (
                 select marketplace_id, max(period) as last_closed from billing.closes group by marketplace_id
             ),
-            before as (
-                from aside.main.evidence_before
-                anti join (
-                    from billing.kept_evidence semi join last using (marketplace_id, last_closed)
-                ) using ({key})
+            changed as (
+                -- sums of hashes stand for all rows of a seller
+                select {key}
+                from (
+                    select {key}, 1 as number, cast(hash(t) as hugeint) as row_hash from aside.main.evidence_before as t
+                    union all
+                    select {key}, -1, -cast(hash(t) as hugeint) from aside.main.evidence_now as t
+                )
+                group by all
+                having sum(number) <> 0 or sum(row_hash) <> 0
             )
             select before.*, last.last_closed
-            from before
+            from aside.main.evidence_before as before
             join last using (marketplace_id)
-            semi join (
-                (from before except from aside.main.evidence_now)
-                union all (from aside.main.evidence_now except from before)
+            semi join changed using ({key})
+            anti join (
+                from billing.kept_evidence semi join last using (marketplace_id, last_closed)
             ) using ({key})""")
 
     def enter(self, terms: Mapping[str, Terms]) -> None:

@@ -41,7 +41,7 @@ with parties as (
     union
     select posted_period, marketplace_id, seller_id
     from billing.adjustments
-    where (posted_period, marketplace_id) in (select (period, marketplace_id) from scope)
+    where (posted_period, marketplace_id) in (select period, marketplace_id from scope)
 ),
 charged as (
     select line.period, line.marketplace_id, line.seller_id, cast(sum(line.amount) as decimal(18, 4)) as charges
@@ -51,7 +51,7 @@ charged as (
 adjusted as (
     select posted_period as period, marketplace_id, seller_id, cast(sum(amount) as decimal(18, 4)) as adjustments
     from billing.adjustments
-    where (posted_period, marketplace_id) in (select (period, marketplace_id) from scope)
+    where (posted_period, marketplace_id) in (select period, marketplace_id from scope)
     group by posted_period, marketplace_id, seller_id
 ),
 totals as (
