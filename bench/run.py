@@ -8,9 +8,11 @@ and are noisy: the ratios are what is worth quoting. The rows:
 
     load     csba load                         against `create table as from read_csv` of the same files (by_hand.py)
     month    csba run --tables-only            against the month billed by hand-written SQL, to the same fee lines
-    peers    load and run together             against a pandas script and a Polars script, to the same fee lines
+    peers    load and run together             against a pandas script and a Polars script, to the same fee lines; and
+                                               the former against the bare reading and the hand-written SQL
     again    load and run with nothing new     against the first load, and against the run
-    late     rows of one per cent of sellers   for a closed month, against loading and running the month
+    late     rows of one per cent of sellers   for a closed month, less what they cost in a tiny world, against loading
+                                               and running the month
     beside   a month beside twelve loaded      against the month alone
     simulate a year under other terms          against running one of its months
     fixed    what any command costs            in seconds; the first run makes pages and PDFs
@@ -73,6 +75,11 @@ def timed(command: Sequence[str | Path], **environment: str) -> Timed:
         return Timed(seconds, usage.ru_maxrss / 1024, output.read().decode())
 
 
+def _together(*runs: Timed) -> Timed:
+    """One after the other."""
+    return Timed(sum(run.seconds for run in runs), max(run.memory for run in runs), "")
+
+
 @dataclass
 class Row:
     """A line of the results: what was measured, the goal, and a value for each round."""
@@ -118,11 +125,13 @@ class Bench:
     sellers: int
     rounds: int
 
-    def world(self, name: str = "world", months: str = MONTH, units: int | None = None) -> Path:
+    def world(
+        self, name: str = "world", months: str = MONTH, units: int | None = None, sellers: int | None = None
+    ) -> Path:
         """The files of a world, written once."""
         out = self.folder / name
         if not out.exists():
-            size = ["--sellers", str(self.sellers), "--units", str(units or self.units), "--months", months]
+            size = ["--sellers", str(sellers or self.sellers), "--units", str(units or self.units), "--months", months]
             timed([*CSBA, "generate", "--out", out, *size])
         return out
 
@@ -159,17 +168,22 @@ class Bench:
     def peers(self) -> list[Row]:
         """Files to fee lines, against scripts that a user might write instead; how many times as fast."""
         rows = [Row(f"{name} script / load and run of a month", "≥ 4") for name in ("pandas", "Polars")]
+        engine = Row("pandas script / bare reading and hand-written SQL together", "–")
         for _ in range(self.rounds):
-            home = self.fresh("home")
-            load = timed([*CSBA, "load", self.world()], CSBA_HOME=home)
-            run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
-            ours = Timed(load.seconds + run.seconds, max(load.memory, run.memory), "")
+            home, bare = self.fresh("home"), self.fresh("bare") + ".duckdb"
+            ours = _together(
+                timed([*CSBA, "load", self.world()], CSBA_HOME=home),
+                timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home),
+            )
+            by_hand = _together(timed([*BY_HAND, "load", self.world(), bare]), timed([*BY_HAND, "bill", bare, MONTH]))
             scripts = [PEERS, BENCH / "with_pandas.py"], [sys.executable, BENCH / "with_polars.py"]
-            for row, script in zip(rows, scripts, strict=True):
-                peer = timed([*script, self.world(), MONTH])
+            peers = [timed([*script, self.world(), MONTH]) for script in scripts]
+            for row, peer in zip(rows, peers, strict=True):
                 same_lines(home, peer.output)
                 row.add(ours, peer, peer.seconds / ours.seconds)
-        return rows
+            engine.theirs.append(by_hand)
+            engine.values.append(peers[0].seconds / by_hand.seconds)
+        return [*rows, engine]
 
     def again(self) -> list[Row]:
         """A second load and a second run, of nothing new."""
@@ -188,28 +202,30 @@ class Bench:
         return [second_load, second_run]
 
     def late(self) -> list[Row]:
-        """Late rows of a closed month: its sellers are rated anew."""
+        """Late rows of a closed month: its sellers are rated anew. Fixed is what the same costs in a tiny world."""
         row = Row("late rows of 1 % of sellers, beyond the fixed cost / load and run", "≤ 5 %", "%")
-        world, empty = self.world(), self.fixed_home()
-        late = late_rows(world, self.folder / "late")
-        nothing = self.folder / "nothing"
-        nothing.mkdir(exist_ok=True)
-        (nothing / "returns_none.csv").write_text("return_id,order_id,order_item_id,requested_at,label\n")
+        world, tiny = self.world(), self.world("tiny", units=10_000, sellers=1_000)
+        late, few = late_rows(world, self.folder / "late"), late_rows(tiny, self.folder / "few")
         for _ in range(self.rounds):
-            home = self.fresh("home")
-            load = timed([*CSBA, "load", world], CSBA_HOME=home)
-            run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=home)
-            timed([*CSBA, "close", MONTH, "--by", "bench", "--yes"], CSBA_HOME=home)
-            timed([*CSBA, "run", NEXT_MONTH, "--tables-only"], CSBA_HOME=home)
-            fixed_load = timed([*CSBA, "load", nothing], CSBA_HOME=self.fresh("other"))
-            fixed_run = timed([*CSBA, "run", MONTH, "--tables-only"], CSBA_HOME=empty)
-            fixed = fixed_load.seconds + fixed_run.seconds
-            load_late = timed([*CSBA, "load", late], CSBA_HOME=home)
-            run_late = timed([*CSBA, "run", NEXT_MONTH, "--tables-only"], CSBA_HOME=home)
-            full = Timed(load.seconds + run.seconds, max(load.memory, run.memory), "")
-            ours = Timed(load_late.seconds + run_late.seconds, max(load_late.memory, run_late.memory), "")
-            row.add(ours, full, (ours.seconds - fixed) / (full.seconds - fixed))
+            _, fixed = self.rated_anew(tiny, few)
+            full, ours = self.rated_anew(world, late)
+            row.add(ours, full, (ours.seconds - fixed.seconds) / full.seconds)
         return [row]
+
+    def rated_anew(self, world: Path, late: Path) -> tuple[Timed, Timed]:
+        """Load and bill a world, close its month, begin the next; then late rows come. The first two, and the last."""
+        home = self.fresh("home")
+
+        def load_and_run(files: Path, month: str) -> Timed:
+            return _together(
+                timed([*CSBA, "load", files], CSBA_HOME=home),
+                timed([*CSBA, "run", month, "--tables-only"], CSBA_HOME=home),
+            )
+
+        full = load_and_run(world, MONTH)
+        timed([*CSBA, "close", MONTH, "--by", "bench", "--yes"], CSBA_HOME=home)
+        timed([*CSBA, "run", NEXT_MONTH, "--tables-only"], CSBA_HOME=home)
+        return full, load_and_run(late, NEXT_MONTH)
 
     def beside(self) -> list[Row]:
         """A month with twelve others loaded before it."""
