@@ -8,7 +8,7 @@ Does not belong here: working out what changes, and making anything.
 
 from collections.abc import Iterator, Mapping
 
-from assets.billing.rerating import CLOCKS
+from assets.billing.late import CLOCKS
 from assets.core.calendar import month_of
 from assets.core.marketplaces import Marketplace
 from assets.raw.datasets import DATASETS

@@ -7,7 +7,7 @@ parts: how ids are stored, and joined where only to count; how rows lie, and wha
 take to read; how versions that are beaten are left out; how times are read; who holds good rows against the contract,
 and looks for damaged ids; how a page of JSON is read, and values are taken from its records; how the orders of a
 quarter are counted, and in how many conditions they are chosen; how a key that comes twice, and an order whose items
-disagree, are found.
+disagree, are found; and how the rows of a month that has begun, and of few orders, and the sums of each outcome are.
 """
 
 import argparse
@@ -66,8 +66,11 @@ class Parts:
             from items;
             create table lines as
             select distinct on ({KEY}) {KEY}, '2026-03' as period,
-                (select min(marketplace_id) from month) as marketplace_id
+                (select min(marketplace_id) from month) as marketplace_id,
+                hash(shipment_id) % 9 as outcome, 1 as quantity
             from parcels;
+            create table begun as select '2026-04' as period, marketplace_id from month;
+            create table few as select distinct order_id from items where hash(order_id) % 2000 = 0;
             create temp table ids as select order_id, order_item_id from items;
             create temp table other_ids as select order_id, order_item_id from parcels""")
 
@@ -90,6 +93,9 @@ class Parts:
             ("orders of a quarter: five conditions / one", lambda: self.chosen(FIVE), lambda: self.chosen(ONE)),
             ("a key that comes twice: by texts / by a hash first", self.twice_by_texts, self.twice_if_a_hash_is),
             ("a key that comes twice: always / if a hash does", self.twice_by_hash, self.twice_if_a_hash_is),
+            ("a month that has no rows: by rows of columns / by columns", lambda: self.of_begun(ROWS), self.of_begun),
+            ("whole rows of few orders: by a join / by row id", lambda: self.of_few(ONCE), self.of_few),
+            ("sums of each outcome: filtered / grouped first", lambda: self.sums("lines"), lambda: self.sums(GROUPED)),
             ("orders that disagree: by two hashes / by one", lambda: self.disagree(TWO), lambda: self.disagree(ALL)),
         ]
 
@@ -262,6 +268,21 @@ class Parts:
         if self.con.execute(f"from ({SUSPECTS}) limit 1").fetchall():
             self.twice_by_hash()
 
+    def of_begun(self, chosen: str = "period, marketplace_id") -> None:
+        """The lines of a month of which there are none yet."""
+        self.con.execute(
+            f"select count(*), max(outcome) from lines where (period, marketplace_id) in (select {chosen} from begun)"
+        ).fetchall()
+
+    def of_few(self, rows: str = "from items where rowid in (select rowid from items semi join few using (order_id))"):
+        """A table of the items of few orders."""
+        self.con.execute(f"create or replace temp table found as {rows}")
+
+    def sums(self, rows: str) -> None:
+        """What each of nine outcomes comes to."""
+        filtered = ", ".join(f"sum(quantity) filter (outcome = {n})" for n in range(9))
+        self.con.execute(f"select period, marketplace_id, {filtered} from {rows} group by all").fetchall()
+
     def disagree(self, having: str) -> None:
         """Orders whose items have different times, sellers or marketplaces."""
         self.con.execute(f"select hash(order_id) from items group by hash(order_id) having {having}").fetchall()
@@ -275,6 +296,9 @@ ONE = """if(item.fulfillment = 'MFN' and item.is_prime = 'false',
 KEY = "shipment_id, order_item_id"
 IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from month)"
 SUSPECTS = f"select hash({KEY}) as key_hash from lines where {IN_SCOPE} group by key_hash having count(*) > 1"
+ROWS = "(period, marketplace_id)"
+ONCE = "from items semi join few using (order_id)"
+GROUPED = "(select period, marketplace_id, outcome, sum(quantity) as quantity from lines group by all)"
 TWO = """min(placed_at) <> max(placed_at)
     or min(hash(seller_id, marketplace_id)) <> max(hash(seller_id, marketplace_id))"""
 ALL = "min(hash(seller_id, marketplace_id, placed_at)) <> max(hash(seller_id, marketplace_id, placed_at))"

@@ -10,18 +10,19 @@ in closed periods are made anew, aside, by the very SQL that makes them for an o
 orders alone. Then the sellers of those orders are rated anew in the periods concerned. Last, everything replaces what
 was there in one transaction, and the balances of the touched periods are carried forward by those orders; the next
 close counts them again from all raw rows, before anything is booked (`recount`).
+
+Does not belong here: finding what is late, and whom it concerns (`late.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import duckdb
-
 from assets.aside import in_the_warehouse, look_through, made_aside
 from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
+from assets.billing.late import BALANCED, BY_ORDER, CLOCKS, RATED_FROM, LateRows, before, differing, replaced, were
 from assets.core.marketplaces import Marketplace
-from assets.core.terms import Terms, parse_terms, put_terms, terms_repriced
+from assets.core.terms import Terms, parse_terms, terms_repriced
 from assets.making import (
     ChecksFailedError,
     Failure,
@@ -32,37 +33,14 @@ from assets.making import (
     reads_narrowly,
     replace_and_check,
 )
-from assets.raw.datasets import DATASETS
 from assets.tables import UNKNOWN, Table, step_of
 from assets.warehouse import Warehouse, known_after
-
-CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dataset.happened_at}
-"""The time of each dataset of orders that decides where a row counts."""
-
-RATED = ("order_items", "shipments", "contacts", "returns")
-"""Those of them that can change a fee line; late rows of the others change what is known now, and are no cause."""
-
-BY_ORDER = ("core.units", "core.contacts", "core.returns", "core.requests", "core.refunds", "core.defects")
-"""Tables of which the rows of an order can be made alone."""
-
-RATED_FROM = (*BY_ORDER, "billing.performance")
-"""Tables that the lines of a seller are rated from, and what speaks for them."""
 
 SHOWN_ASIDE = (
     *("core.marketplaces", "core.calendar", "core.terms", "core.tiers"),
     *("core.enrolment_events", "core.enrolments", "core.marketplaces_with_returns"),
 )
 """Tables that are looked at as they are in the warehouse, where they are up to date."""
-
-BALANCED = {
-    "core.units": ("shipped", "quantity"),
-    "core.contacts": ("received", "1"),
-    "core.requests": ("made", "1"),
-    "core.refunds": ("given", "1"),
-    "core.defects": ("occurred", "1"),
-}
-"""Tables, some of whose rows have no marketplace, with a balance as their gate: its column of what was counted from raw
-rows, and what a row of the table counts for in it."""
 
 IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from scope)"
 
@@ -150,46 +128,13 @@ def _balance_of(name: str) -> Table:
     return balance
 
 
-def _were(name: str) -> str:
-    return f"were_{name.partition('.')[2]}"
-
-
 def _carried(name: str) -> str:
     return f"carried_{name.partition('.')[2]}"
 
 
-def _before(name: str) -> str:
-    return f"{name}_before"
-
-
-def _replaced(name: str) -> str:
-    return f"replaced_{name.partition('.')[2]}"
-
-
-def _differing(some: str, others: str) -> str:
-    """The rows that only one of two queries gives."""
-    return f"({some} except {others}) union all ({others} except {some})"
-
-
 @dataclass(frozen=True)
-class _Rerating:
-    """One re-rating of marketplaces that are behind by the same loads; `whole` is why all their lines are in doubt.
-
-    Each is made for one `run`, or one `keep`, within a database aside.
-    """
-
-    warehouse: Warehouse
-    marketplaces: Mapping[str, Marketplace]
-    rated_with: Mapping[str, Terms]
-    """Of every marketplace with closed periods."""
-    names: Sequence[str]
-    since: int
-    latest: int
-    whole: str | None
-
-    @property
-    def con(self) -> duckdb.DuckDBPyConnection:
-        return self.warehouse.con
+class _Rerating(LateRows):
+    """One re-rating; made for one `run`, or one `keep`."""
 
     def run(self, terms: Mapping[str, Terms]) -> int:
         look_through(self.con, SHOWN_ASIDE)
@@ -208,7 +153,7 @@ class _Rerating:
             self.find_rows_to_replace()
             self.carry_balances()
         self.set_late_orders_aside()
-        self.show_affected_sellers_as_before()
+        self.show_affected_sellers_asbefore()
         self.note_evidence("before")
         self.show_enrolments_and_items_now()
         self.narrow_to_affected_sellers()
@@ -245,7 +190,7 @@ class _Rerating:
         self.find_rows_of_late_orders()
         self.find_affected_sellers()
         self.find_rows_of_affected_sellers()
-        self.show_affected_sellers_as_before()
+        self.show_affected_sellers_asbefore()
         make(self.warehouse, step_of("core.order_items"), aside=True)
         self.note_evidence("before")
         self.show_enrolments_and_items_now()
@@ -253,161 +198,7 @@ class _Rerating:
         with in_the_warehouse(self.con), self.warehouse.transaction():
             self.keep_evidence()
 
-    def closed(self) -> list[tuple[str, str]]:
-        """The closed periods of the marketplaces, and the same months of rows that have none."""
-        rows = self.con.execute(
-            "select period, marketplace_id from warehouse.billing.closes where list_contains(?, marketplace_id)",
-            [self.names],
-        ).fetchall()
-        return [*rows, *{(period, UNKNOWN) for period, _ in rows}]
-
-    def only(self, table: str, columns: str) -> str:
-        """The clause that keeps the rows named in a table; none if everything is made anew."""
-        return "" if self.whole else f"semi join {table} using ({columns})"
-
-    def rows_of(self, table: str, which: str) -> str:
-        """The query of some rows of a table, which are found first: of the others the engine reads what tells them."""
-        return f"from {table} where rowid in (select rowid from {table} {which})"
-
-    def within_closed(self, clock: str) -> str:
-        """The condition that an instant lies in a closed period, written out: so the engine reads no other rows."""
-        first, end = self.con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
-        return f"{clock} >= timestamp '{first}' and {clock} < timestamp '{end}'"
-
-    @property
-    def kind(self) -> str:
-        """What rows that are looked at several times are made: a table, or a view where they are all there are."""
-        return "view" if self.whole else "table"
-
-    def is_late(self, name: str) -> str:
-        """The condition on rows of a table that they are of late orders, or of contacts that were."""
-        late = "order_id in (from aside.main.late_orders)"
-        return f"({late} or contact_id in (from aside.main.late_contacts))" if name == "core.contacts" else late
-
-    def is_empty(self, rows: str) -> bool:
-        """Whether a query gives no rows."""
-        return not self.con.execute(f"select 1 from ({rows}) limit 1").fetchall()
-
-    def show(self, name: str, query: str) -> None:
-        """Make a view aside, in the place of another of the name."""
-        self.con.execute(f"create or replace view {name} as {query}")
-
-    # -- what came late -----------------------------------------------------------------------------------------
-
-    def find_changed_enrolments(self) -> None:
-        """`changed_sellers`: sellers, of any marketplace, whose enrolment is otherwise than it was known to be."""
-        self.warehouse.show_as_of(self.since, raw="warehouse.raw")
-        events, terms = ("core.enrolment_events", "core.enrolments"), ("core.terms", "core.tiers")
-        for name in terms:
-            self.con.execute(f"drop view {name}")
-        put_terms(self.con, [self.rated_with[name] for name in self.names], self.marketplaces)
-        self.con.execute("insert into core.terms from warehouse.core.terms anti join core.terms using (marketplace_id)")
-        if self.may_change_enrolments():
-            for name in events:
-                self.con.execute(f"drop view {name}")
-                make(self.warehouse, step_of(name), aside=True)
-            for name in events:
-                self.con.execute(f"alter table {name} rename to {_before(name).removeprefix('core.')}")
-        else:
-            for name in events:
-                self.show(_before(name), f"from warehouse.{name}")
-        self.con.execute(f"""
-            create table changed_sellers as
-            select distinct marketplace_id, seller_id from (
-                {_differing(f"from {_before('core.enrolments')}", "from warehouse.core.enrolments")}
-            )""")
-        for name in terms:
-            self.con.execute(f"drop table {name}")
-        look_through(self.con, [*events, *terms, "in_force.sellers"])
-        for dataset in CLOCKS:
-            self.con.execute(f"drop view in_force.{dataset}")
-
-    def may_change_enrolments(self) -> bool:
-        """Whether an event or a version of a seller came since, or terms give another trial: `core.terms` aside do."""
-        came = f"""
-            from warehouse.audit.files
-            where dataset in ('sellers', 'enrolment_events') and rows_loaded > 0 and load_id > {self.since}"""
-        return not (self.is_empty(came) and self.is_empty(_differing("from core.terms", "from warehouse.core.terms")))
-
-    def find_late_rows(self) -> None:
-        """`late`: versions of rows that came, or were beaten, since; `late_orders`: the orders they can touch."""
-        self.con.execute(
-            "create table late (order_id varchar, contact_id varchar, happened_at timestamp, cause varchar)"
-        )
-        for dataset, clock in CLOCKS.items():
-            key, what = ", ".join(DATASETS[dataset].key), dataset.removesuffix("s")
-            contact = "contact_id" if dataset == "contacts" else "null"
-            cause = f"if(({key}) in (select {key} from corrected), 'corrected_', 'late_') || '{what}'"
-            since = f"from warehouse.raw.superseded where dataset = '{dataset}' and load_id > {self.since}"
-            beaten = self.rows_of(f"warehouse.raw.{dataset}", f"semi join ({since}) using (file_id, row_number)")
-            self.con.execute(f"""
-                insert into late
-                with beaten as (
-                    select {key}, order_id, {clock}, load_id from ({beaten})
-                ),
-                corrected as (select distinct {key} from beaten where load_id <= {self.since}),
-                versions as (
-                    select {key}, order_id, {clock} as happened_at
-                    from warehouse.raw.{dataset} where load_id > {self.since}
-                    union
-                    select {key}, order_id, {clock} from beaten
-                )
-                select order_id, {contact}, happened_at, {cause if dataset in RATED else "null"}
-                from versions""")
-        self.con.execute(
-            "create table late_contacts as select distinct contact_id from late where contact_id is not null"
-        )
-        # A row of an open period touches no closed one, but for an item that rows of closed ones were waiting for.
-        self.con.execute("""
-            create table late_orders as
-            select distinct order_id from late
-            where order_id is not null
-                and (happened_at < (select max(ends_at) from scope) or cause = 'corrected_order_item')""")
-        awaited = """
-            select order_id from late
-            where cause = 'late_order_item' and happened_at >= (select max(ends_at) from scope)"""
-        # What is about nobody is not asked for: the rows of all orders would be read to find none.
-        if not self.is_empty(awaited):
-            times = self.times("warehouse.raw")
-            self.con.execute(f"insert into late_orders from ({awaited}) semi join ({times}) using (order_id)")
-        # Of a contact that came as it was before, what counts is the order that it names now.
-        self.con.execute(f"""
-            insert into late_orders
-            select distinct order_id from warehouse.in_force.contacts semi join late_contacts using (contact_id)
-            where order_id is not null and {self.within_closed(CLOCKS["contacts"])}""")
-        # A contact is about its order's first covered item: in an order of several marketplaces one seller's enrolment
-        # can turn a contact away from another's.
-        self.con.execute("create table orders_of_changed (order_id varchar)")
-        if not self.is_empty("from changed_sellers"):
-            self.con.execute("""
-                insert into orders_of_changed
-                select distinct order_id
-                from warehouse.raw.order_items semi join changed_sellers using (marketplace_id, seller_id)""")
-            self.con.execute("""
-                insert into late_orders
-                select distinct order_id
-                from warehouse.raw.order_items semi join orders_of_changed using (order_id)
-                where marketplace_id in (select marketplace_id from scope)""")
-
-    def times(self, raw: str) -> str:
-        """The query of when anything of an order happened that may count in a closed period, in any version of it."""
-        return " union ".join(
-            f"select order_id, {clock} as happened_at from {raw}.{dataset} where {self.within_closed(clock)}"
-            for dataset, clock in CLOCKS.items()
-            if dataset != "order_items"
-        )
-
-    def find_rows_of_late_orders(self) -> None:
-        """`of_late.*`: every version of the rows of late orders, as far as they may count in closed periods.
-
-        Read once, by joins alone, never `or`: they tell the engine which rows it need not read.
-        """
-        self.con.execute("create schema of_late")
-        self.show("of_late.superseded", "from warehouse.raw.superseded")
-        for dataset, clock in CLOCKS.items():
-            closed = "" if dataset == "order_items" else f"where {self.within_closed(clock)}"
-            rows = self.rows_of(f"warehouse.raw.{dataset}", f"{self.only('late_orders', 'order_id')} {closed}")
-            self.con.execute(f"create {self.kind} of_late.{dataset} as {rows}")
+    # -- what is made aside -------------------------------------------------------------------------------------
 
     def narrow_to_late_orders(self) -> None:
         """`in_force.*` aside: the rows of late orders alone, in closed periods."""
@@ -421,71 +212,6 @@ class _Rerating:
                 from warehouse.in_force.contacts semi join late_contacts using (contact_id)
                 anti join (select contact_id from in_force.contacts) using (contact_id)
                 where {self.within_closed(CLOCKS["contacts"])}""")
-
-    # -- whom it concerns ---------------------------------------------------------------------------------------
-
-    def find_affected_sellers(self) -> None:
-        """`places`: orders, and the sellers and periods in which they may count; `affected`: the sellers to rate anew.
-
-        Decided from all versions of all rows, so that it does not matter what the derived tables happen to hold.
-        """
-        self.con.execute("""
-            create table owners as
-            select distinct order_id, marketplace_id, seller_id, purchased_at from of_late.order_items""")
-        self.con.execute(f"""
-            create table places as
-            with times as ({self.times("of_late")})
-            select distinct scope.period, owners.marketplace_id, owners.seller_id, owners.order_id
-            from owners
-            join times on times.order_id = owners.order_id
-            join scope
-                on scope.marketplace_id = owners.marketplace_id
-                and scope.starts_at <= times.happened_at and times.happened_at < scope.ends_at
-            union
-            select scope.period, owners.marketplace_id, owners.seller_id, owners.order_id
-            from owners
-            join scope
-                on scope.marketplace_id = owners.marketplace_id
-                and scope.quarter_starts_at <= owners.purchased_at and owners.purchased_at < scope.ends_at""")
-        self.con.execute("create table affected as select distinct period, marketplace_id, seller_id from places")
-
-    def find_touched_periods(self) -> None:
-        """`touched`: the periods whose rows change, those of rows without a marketplace included."""
-        waiting = " union ".join(
-            f"select period, marketplace_id from {where}{table} where marketplace_id = '{UNKNOWN}' {among}"
-            for table in BALANCED
-            for where, among in (
-                ("", ""),
-                ("warehouse.", "" if self.whole else "and (order_id in (from late_orders))"),
-            )
-        )
-        self.con.execute(f"""
-            create table touched as
-            select distinct period, marketplace_id from (
-                select period, marketplace_id from affected
-                union {waiting}
-                union select period, marketplace_id from warehouse.core.contacts
-                    where marketplace_id = '{UNKNOWN}' and contact_id in (from late_contacts)
-            ) semi join scope using (period, marketplace_id)""")
-
-    def find_rows_of_affected_sellers(self) -> None:
-        """`raw.order_items` aside: every version of their items; `were_units` and so on: their rows as they were."""
-        sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
-        items = self.rows_of("warehouse.raw.order_items", sellers)
-        self.con.execute(f"create {self.kind} raw.order_items as {items}")
-        look_through(self.con, ["raw.superseded"])
-        for name in RATED_FROM:
-            rows = self.rows_of(f"warehouse.{name}", "semi join affected using (period, marketplace_id, seller_id)")
-            self.con.execute(f"create {self.kind} {_were(name)} as {rows}")
-
-    def find_rows_to_replace(self) -> None:
-        """`replaced_units` and so on: where the rows of late orders lie, and what each counts for in its balance."""
-        for name in BY_ORDER:
-            _, weight = BALANCED.get(name, ("", "0"))
-            self.con.execute(f"""
-                create table {_replaced(name)} as
-                select rowid as row_id, marketplace_id, period, {weight} as number from warehouse.{name}
-                where {self.is_late(name)}""")
 
     def carry_balances(self) -> None:
         """`carried_units` and so on: what the raw rows of touched periods come to.
@@ -501,7 +227,7 @@ class _Rerating:
                 from (
                     select marketplace_id, period, {column} as number from warehouse.{balance}
                     union all
-                    select marketplace_id, period, -number from {_replaced(name)}
+                    select marketplace_id, period, -number from {replaced(name)}
                     union all
                     select marketplace_id, period, {column} from {balance}
                 )
@@ -528,14 +254,14 @@ class _Rerating:
         for name in BY_ORDER:
             self.con.execute(f"alter table {name} rename to {name.replace('core.', 'fresh_')}")
 
-    def show_affected_sellers_as_before(self) -> None:
+    def show_affected_sellers_asbefore(self) -> None:
         """What their lines rested on when they were last rated: the warehouse's rows, and versions beaten since."""
         for name in RATED_FROM:
-            self.show(name, f"from {_were(name)}")
+            self.show(name, f"from {were(name)}")
         sellers = "semi join affected using (marketplace_id, seller_id)"
         events = ("core.enrolment_events", "core.enrolments")
         for name in events:
-            self.show(name, f"from {_before(name)} {sellers}")
+            self.show(name, f"from {before(name)} {sellers}")
         self.show_items_after(self.since)
 
     def show_enrolments_and_items_now(self) -> None:
@@ -558,7 +284,7 @@ class _Rerating:
             made = name.replace(".", ".fresh_")
             also = "anti join late_contacts using (contact_id)" if name == "core.contacts" else ""
             kept = f"""
-                select * from {_were(name)} anti join late_orders using (order_id) {also}
+                select * from {were(name)} anti join late_orders using (order_id) {also}
                 union all by name"""
             fresh = f"select * from {made} {self.only('affected', 'period, marketplace_id, seller_id')}"
             self.show(name, fresh if self.whole else f"{kept} {fresh}")
@@ -582,7 +308,7 @@ class _Rerating:
         self.con.execute(f"""
             create table causes as
             with changed as (
-                select distinct period, marketplace_id, seller_id from ({_differing(old, new)})
+                select distinct period, marketplace_id, seller_id from ({differing(old, new)})
             ),
             found as (
                 -- an item can matter wherever its order does, any other row where it counts
@@ -613,9 +339,8 @@ class _Rerating:
         choose(self.con, closed)
         for name in BY_ORDER:
             fresh = f"aside.{name.replace('.', '.fresh_')}"
-            late = f"rowid in (select row_id from aside.main.{_replaced(name)} where {IN_SCOPE})"
-            replaced = IN_SCOPE if self.whole else late
-            self.con.execute(f"delete from {name} where {replaced}")
+            late = f"rowid in (select row_id from aside.main.{replaced(name)} where {IN_SCOPE})"
+            self.con.execute(f"delete from {name} where {IN_SCOPE if self.whole else late}")
             self.con.execute(f"insert into {name} by name from {fresh}")
         for name, made in (
             ("billing.performance", "aside.billing.performance"),
