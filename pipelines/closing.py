@@ -162,7 +162,7 @@ def close(
         behind = [table for table in GATES if warehouse.made.get(table, {}).get((period, name)) != latest]
         if behind or (name in standing and standing[name]["load_id"] != latest):
             raise CloseError(f"{where} was not brought up to date in this run: use csba close, or the job close_month")
-    count_again(warehouse, [marketplace.marketplace_id for marketplace in marketplaces])
+    count_again(warehouse, period, [marketplace.marketplace_id for marketplace in marketplaces])
     con.execute("create or replace temp table pages_to_keep as from billing.kept_pages limit 0")
     manifests = {}
     for marketplace in marketplaces:
@@ -191,13 +191,14 @@ def close(
     write_close_reports(con, pairs, settings.close_reports)
 
 
-def count_again(warehouse: Warehouse, names: Sequence[str]) -> None:
-    """Count the earlier months of marketplaces again that late rows carried forward. Raises `CloseError`."""
+def count_again(warehouse: Warehouse, period: str, names: Sequence[str]) -> None:
+    """Before a period is closed, count earlier months again that late rows carried forward. Raises `CloseError`."""
     try:
         recount(warehouse, names)
     except ChecksFailedError as error:
         raise CloseError(
-            f"closed months do not add up with what came late: a fault of this program; nothing was closed\n{error}"
+            f"closed months do not add up with what came late: a fault of this program; nothing was closed\n{error}\n"
+            f"csba run {period} --anew rates them anew from all rows"
         ) from error
 
 

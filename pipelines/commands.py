@@ -243,7 +243,7 @@ def close_and_show(
         warehouse.failures.extend(report.refused_terms)
         return UNUSABLE
     try:
-        count_again(warehouse, due)
+        count_again(warehouse, period, due)
     except CloseError as error:
         complain(str(error))
         warehouse.failures.append(str(error))

@@ -135,7 +135,8 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     "billing.carried_balances": (
         (
             "One row per marketplace and closed period whose balances (audit.unit_balance and so on) late rows carried"
-            " forward. The next close counts them again from all raw rows; until then runs leave the period as it is."
+            " forward. The next close counts them again from all raw rows; until then runs leave the period as it is,"
+            " but for `csba run --anew`, which rates it anew as a whole."
         ),
         {"period": ("varchar", "the closed period"), "marketplace_id": ("varchar", "the marketplace, or unknown")},
     ),
@@ -149,7 +150,7 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
                 "varchar",
                 (
                     "late or corrected: order_item, shipment, contact, return; enrolment_changed, contact_reassigned,"
-                    " first_returns, terms_repriced"
+                    " first_returns, terms_repriced, counted_anew"
                 ),
             ),
             "load_id": ("bigint", "the load"),

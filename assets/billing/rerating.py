@@ -17,6 +17,7 @@ Does not belong here: finding what is late, and whom it concerns (`late.py`).
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from assets.aside import in_the_warehouse, look_through, made_aside
 from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
@@ -55,10 +56,10 @@ def rerate(
 
     `terms` are those that a run may use, by marketplace. One without, or one that is not chosen, is left as it is: only
     what its lines rest on is kept. The tables that do not depend on a period (core.enrolments and before) must be up to
-    date. Does nothing where nothing came since. Raises `ChecksFailedError`, and then nothing is changed.
+    date. Does nothing where nothing came since; but where the warehouse `makes_anew`, a marketplace with balances that
+    are carried forward is rated anew as a whole. Raises `ChecksFailedError`, and then nothing is changed.
     """
     con, latest = warehouse.con, warehouse.latest_load()
-    with_returns = {row[0] for row in con.execute("from core.marketplaces_with_returns").fetchall()}
     due: dict[tuple[int, str | None], list[str]] = {}
     waiting: dict[int, list[str]] = {}
     rated_with: dict[str, Terms] = {}
@@ -72,11 +73,7 @@ def rerate(
             if is_priced_otherwise or standing["load_id"] < latest:
                 waiting.setdefault(standing["load_id"], []).append(name)
             continue
-        whole = None
-        if is_priced_otherwise:
-            whole = "terms_repriced"
-        elif (name in with_returns) != standing["has_returns"] and terms[name].ask_for_returns:
-            whole = "first_returns"
+        whole = "terms_repriced" if is_priced_otherwise else _doubt(warehouse, terms[name], standing)
         if whole or standing["load_id"] < latest:
             due.setdefault((standing["load_id"], whole), []).append(name)
     rated = 0
@@ -92,6 +89,19 @@ def rerate(
         with made_aside(con):
             _Rerating(warehouse, marketplaces, rated_with, names, since, latest, whole=None).keep()
     return rated
+
+
+def _doubt(warehouse: Warehouse, terms: Terms, standing: Mapping[str, Any]) -> str | None:
+    """The cause for which all lines of a marketplace are in doubt, whatever came; none if there is none."""
+    ((has_returns, is_carried),) = warehouse.con.execute(
+        """
+        select $name in (from core.marketplaces_with_returns),
+            $name in (select marketplace_id from billing.carried_balances)""",
+        {"name": terms.marketplace_id},
+    ).fetchall()
+    if has_returns != standing["has_returns"] and terms.ask_for_returns:
+        return "first_returns"
+    return "counted_anew" if warehouse.makes_anew and is_carried else None
 
 
 def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
@@ -114,9 +124,7 @@ def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
         try:
             with warehouse.transaction():
                 replace_and_check(warehouse, balances, is_narrow=is_narrow)
-                warehouse.con.execute("""
-                    delete from billing.carried_balances
-                    where (period, marketplace_id) in (select period, marketplace_id from scope)""")
+                warehouse.con.execute(f"delete from billing.carried_balances where {IN_SCOPE}")
         except ChecksFailedError as error:
             failures += error.failures
     if failures:
@@ -175,6 +183,8 @@ class _Rerating(LateRows):
                 choose(self.con, touched)
                 for step in [*([balance] for balance in balances), step_of(DEFECTS)] if touched else []:
                     replace_and_check(self.warehouse, step, is_narrow=is_narrow)
+                if self.whole:  # all of it was counted
+                    self.con.execute(f"delete from billing.carried_balances where {IN_SCOPE}")
                 self.enter(terms)
         return rated
 

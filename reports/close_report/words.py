@@ -40,6 +40,7 @@ CAUSES: Mapping[str, str] = {
     "contact_reassigned": "contacts turned to another item of their order",
     "first_returns": "first returns of the marketplace",
     "terms_repriced": "terms repriced",
+    "counted_anew": "the whole period was counted again",
 }
 """Names of billing.late_causes."""
 

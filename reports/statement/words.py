@@ -102,6 +102,7 @@ CAUSES: Mapping[str, str] = {
     "contact_reassigned": N_("a contact was assigned to another item of its order"),
     "first_returns": N_("returns of this marketplace came in for the first time"),
     "terms_repriced": N_("the terms of that period were corrected"),
+    "counted_anew": N_("the whole of that period was counted again"),
 }
 """What changed a closed period, by names of billing.late_causes."""
 

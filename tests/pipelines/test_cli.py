@@ -251,11 +251,13 @@ def test_a_close_counts_again_what_late_rows_carried_and_refuses_what_does_not_a
     assert (code, "will freeze" in out) == (1, False)
     assert "closed months do not add up with what came late: a fault of this program; nothing was closed" in err
     assert "audit.unit_balance: 1 of ATVPDKIKX0DER break “units shipped = all outcomes”" in err
+    assert "csba run 2026-04 --anew rates them anew from all rows" in err
     assert re.search(r"csba close 2026-04\s+\S+ \S+\s+failed", csba("status")[1])
     with opened(tmp_path / "home") as warehouse:
         assert warehouse.rows("select period from billing.closes") == [{"period": "2026-03"}]
-        warehouse.con.execute("update raw.shipments set quantity = 9 where shipment_id = 'P'")
-    assert csba("close", "2026-04", "--by", "Ada", "--yes")[0] == 0
+    assert csba("run", "2026-04", "--anew")[0] == 0
+    code, out, _ = csba("close", "2026-04", "--by", "Ada", "--yes")
+    assert (code, "late shipment, counted anew" in out or "counted anew, late shipment" in out) == (0, True)
 
 
 def test_a_close_that_is_refused_closes_nothing(csba: Csba, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

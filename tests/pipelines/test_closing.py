@@ -287,6 +287,36 @@ def test_what_no_late_row_explains_is_not_seen_by_runs_and_stops_the_next_close(
     assert finance.entries(APRIL)[0][1:3] == ("reversal", -10)
 
 
+def test_months_that_do_not_add_up_are_rated_anew_as_a_whole_where_that_is_asked_for(finance: Finance) -> None:
+    finance.ship("B", 3, APRIL)
+    finance.close(MARCH)
+    finance.ship("late", 5, MARCH)
+    finance.run(APRIL)
+    finance.warehouse.con.execute("update raw.shipments set quantity = 11 where shipment_id = 'P-A'")
+    with pytest.raises(CloseError, match=f"csba run {APRIL} --anew rates them anew from all rows"):
+        finance.close(APRIL)
+    finance.warehouse.makes_anew = True
+    finance.run(APRIL)
+    finance.warehouse.makes_anew = False
+    assert shipped_in_march(finance) == [(US, 16), ("unknown", 0)]
+    why = "counted_anew, late_order_item, late_shipment"
+    assert [entry[1:3] + entry[-1:] for entry in finance.entries(APRIL)] == [
+        ("reversal", -10, why),
+        ("correction", 16, why),
+    ]
+    assert (MARCH, US) not in finance.warehouse.con.execute(CARRIED).fetchall()
+    finance.close(APRIL)
+    assert finance.warehouse.con.execute(CARRIED).fetchall() == []
+
+
+def test_a_closed_month_that_nothing_late_touched_is_not_rated_anew(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.warehouse.con.execute("update raw.shipments set quantity = 11 where shipment_id = 'P-A'")
+    finance.warehouse.makes_anew = True
+    finance.run(APRIL)
+    assert finance.entries(APRIL) == []
+
+
 @pytest.mark.parametrize(
     "before", [{"order_id": None}, {"order_id": "other"}, {"contacted_at": "2026-06-20T12:00:00Z"}]
 )
