@@ -73,6 +73,8 @@ class Parts:
             create table few as select distinct order_id from items where hash(order_id) % 2000 = 0;
             create temp table ids as select order_id, order_item_id from items;
             create temp table other_ids as select order_id, order_item_id from parcels""")
+        self.kept = folder / "kept.duckdb"
+        self.keep(self.kept)
 
     def every(self) -> list[Part]:
         """Each part: what it is, the other way, the way chosen."""
@@ -94,7 +96,7 @@ class Parts:
             ("a key that comes twice: by texts / by a hash first", self.twice_by_texts, self.twice_if_a_hash_is),
             ("a key that comes twice: always / if a hash does", self.twice_by_hash, self.twice_if_a_hash_is),
             ("a month that has no rows: by rows of columns / by columns", lambda: self.of_begun(ROWS), self.of_begun),
-            ("whole rows of few orders: by a join / by row id", lambda: self.of_few(ONCE), self.of_few),
+            ("whole rows of few orders: by a join / by row id", lambda: self.of_few(JOINED), self.of_few),
             ("sums of each outcome: filtered / grouped first", lambda: self.sums("lines"), lambda: self.sums(GROUPED)),
             ("orders that disagree: by two hashes / by one", lambda: self.disagree(TWO), lambda: self.disagree(ALL)),
         ]
@@ -274,9 +276,21 @@ class Parts:
             f"select count(*), max(outcome) from lines where (period, marketplace_id) in (select {chosen} from begun)"
         ).fetchall()
 
-    def of_few(self, rows: str = "from items where rowid in (select rowid from items semi join few using (order_id))"):
-        """A table of the items of few orders."""
-        self.con.execute(f"create or replace temp table found as {rows}")
+    def keep(self, target: Path) -> None:
+        """Write a database of the items as a warehouse keeps them."""
+        columns = {**DATASETS["order_items"].columns, "file_id": "bigint", "row_number": "bigint"}
+        there = {row[0] for row in self.con.execute("describe items").fetchall()}
+        values = ", ".join(f"cast({name if name in there else 'null'} as {columns[name]})" for name in columns)
+        self.con.execute(f"attach '{target}' as target")
+        self.con.execute(f"create table target.items ({columns_to_make(columns)})")
+        self.con.execute(f"insert into target.items select {values} from items {BY_ORDER}")
+        self.con.execute("detach target")
+
+    def of_few(self, rows: str = "where rowid in (select rowid from target.items semi join few using (order_id))"):
+        """A table of the items of few orders, which no query has looked at before."""
+        self.con.execute(f"attach '{self.kept}' as target (read_only)")
+        self.con.execute(f"create or replace temp table found as from target.items {rows}")
+        self.con.execute("detach target")
 
     def sums(self, rows: str) -> None:
         """What each of nine outcomes comes to."""
@@ -297,7 +311,7 @@ KEY = "shipment_id, order_item_id"
 IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from month)"
 SUSPECTS = f"select hash({KEY}) as key_hash from lines where {IN_SCOPE} group by key_hash having count(*) > 1"
 ROWS = "(period, marketplace_id)"
-ONCE = "from items semi join few using (order_id)"
+JOINED = "semi join few using (order_id)"
 GROUPED = "(select period, marketplace_id, outcome, sum(quantity) as quantity from lines group by all)"
 TWO = """min(placed_at) <> max(placed_at)
     or min(hash(seller_id, marketplace_id)) <> max(hash(seller_id, marketplace_id))"""
