@@ -98,7 +98,7 @@ def load(paths: tuple[Path, ...], dry_run: bool, wait: bool) -> None:
 @click.option("--engine", type=click.Choice(ENGINES), help="What makes the tables of orders; by default CSBA_ENGINE.")
 @click.option("--master", metavar="URL", help="Spark's cluster, such as spark://host:7077; by default CSBA_MASTER.")
 @click.option("--reprice", is_flag=True, help="Let changed terms price closed periods anew, and book the difference.")
-@click.option("--anew", is_flag=True, help="Make every table, even what would stay as it is.")
+@click.option("--anew", is_flag=True, help="Make every table, even unchanged ones; rate what late rows touched anew.")
 @click.option("--tables-only", is_flag=True, help="Tables and checks, but no statements and no close report.")
 @click.option("--profile", "is_profiled", is_flag=True, help="Show rows, time, bytes written and memory by stage.")
 @WAIT

@@ -197,8 +197,9 @@ def count_again(warehouse: Warehouse, period: str, names: Sequence[str]) -> None
         recount(warehouse, names)
     except ChecksFailedError as error:
         raise CloseError(
-            f"closed months do not add up with what came late: a fault of this program; nothing was closed\n{error}\n"
-            f"csba run {period} --anew rates them anew from all rows"
+            "closed months do not add up with what came late; nothing was closed. It is a fault of this program, or raw"
+            f" rows were changed by hand\n{error}\ncsba run {period} --anew rates those months anew from all rows, and"
+            " what differs becomes adjustments: look at them before you close"
         ) from error
 
 

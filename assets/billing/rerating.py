@@ -43,6 +43,9 @@ SHOWN_ASIDE = (
 )
 """Tables that are looked at as they are in the warehouse, where they are up to date."""
 
+ANEW = "counted_anew"
+"""The cause of what is otherwise when all is rated anew, and no row explains it."""
+
 IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from scope)"
 
 DEFECTS = "billing.defects"
@@ -93,15 +96,23 @@ def rerate(
 
 def _doubt(warehouse: Warehouse, terms: Terms, standing: Mapping[str, Any]) -> str | None:
     """The cause for which all lines of a marketplace are in doubt, whatever came; none if there is none."""
-    ((has_returns, is_carried),) = warehouse.con.execute(
-        """
-        select $name in (from core.marketplaces_with_returns),
-            $name in (select marketplace_id from billing.carried_balances)""",
-        {"name": terms.marketplace_id},
+    ((has_returns,),) = warehouse.con.execute(
+        "select ? in (from core.marketplaces_with_returns)", [terms.marketplace_id]
     ).fetchall()
     if has_returns != standing["has_returns"] and terms.ask_for_returns:
         return "first_returns"
-    return "counted_anew" if warehouse.makes_anew and is_carried else None
+    return ANEW if warehouse.makes_anew and _carried_of(warehouse, [terms.marketplace_id]) else None
+
+
+def _carried_of(warehouse: Warehouse, names: Sequence[str]) -> list[tuple[str, str]]:
+    """Closed periods of marketplaces, and the same months of rows without one, whose balances are carried forward."""
+    return warehouse.con.execute(
+        f"""
+        with closed as (select period, marketplace_id from billing.closes where list_contains(?, marketplace_id))
+        select period, marketplace_id from billing.carried_balances
+        semi join (from closed union select period, '{UNKNOWN}' from closed) using (period, marketplace_id)""",
+        [names],
+    ).fetchall()
 
 
 def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
@@ -110,13 +121,7 @@ def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
     The marketplaces must be re-rated with all that is known. Period by period: one that adds up is no longer noted as
     carried. Raises `ChecksFailedError` for all that do not, which stay as they are.
     """
-    pairs = warehouse.con.execute(
-        f"""
-        with closed as (select period, marketplace_id from billing.closes where list_contains(?, marketplace_id))
-        select period, marketplace_id from billing.carried_balances
-        semi join (from closed union select period, '{UNKNOWN}' from closed) using (period, marketplace_id)""",
-        [chosen],
-    ).fetchall()
+    pairs = _carried_of(warehouse, chosen)
     balances, failures = [_balance_of(name) for name in BALANCED], list[Failure]()
     for period in sorted({period for period, _ in pairs}):
         choose(warehouse.con, [pair for pair in pairs if pair[0] == period])
@@ -161,7 +166,7 @@ class _Rerating(LateRows):
             self.find_rows_to_replace()
             self.carry_balances()
         self.set_late_orders_aside()
-        self.show_affected_sellers_asbefore()
+        self.show_affected_sellers_as_before()
         self.note_evidence("before")
         self.show_enrolments_and_items_now()
         self.narrow_to_affected_sellers()
@@ -171,7 +176,7 @@ class _Rerating(LateRows):
         self.find_causes()
         self.narrow_to_late_orders_again()
         make(self.warehouse, step_of("audit.exceptions"), aside=True)
-        touched = self.con.execute("select period, marketplace_id from touched").fetchall()
+        touched = closed if self.whole else self.con.execute("select period, marketplace_id from touched").fetchall()
         (rated,) = self.con.execute("select count(*) from affected").fetchall()[0]
         with in_the_warehouse(self.con):
             choose(self.con, touched)
@@ -183,7 +188,7 @@ class _Rerating(LateRows):
                 choose(self.con, touched)
                 for step in [*([balance] for balance in balances), step_of(DEFECTS)] if touched else []:
                     replace_and_check(self.warehouse, step, is_narrow=is_narrow)
-                if self.whole:  # all of it was counted
+                if self.whole:  # and so all of it counted
                     self.con.execute(f"delete from billing.carried_balances where {IN_SCOPE}")
                 self.enter(terms)
         return rated
@@ -200,7 +205,7 @@ class _Rerating(LateRows):
         self.find_rows_of_late_orders()
         self.find_affected_sellers()
         self.find_rows_of_affected_sellers()
-        self.show_affected_sellers_asbefore()
+        self.show_affected_sellers_as_before()
         make(self.warehouse, step_of("core.order_items"), aside=True)
         self.note_evidence("before")
         self.show_enrolments_and_items_now()
@@ -264,7 +269,7 @@ class _Rerating(LateRows):
         for name in BY_ORDER:
             self.con.execute(f"alter table {name} rename to {name.replace('core.', 'fresh_')}")
 
-    def show_affected_sellers_asbefore(self) -> None:
+    def show_affected_sellers_as_before(self) -> None:
         """What their lines rested on when they were last rated: the warehouse's rows, and versions beaten since."""
         for name in RATED_FROM:
             self.show(name, f"from {were(name)}")
@@ -337,10 +342,13 @@ class _Rerating(LateRows):
                         'enrolment_changed', 'contact_reassigned'
                     )
                 from places semi join orders_of_changed using (order_id)
-                union
-                select period, marketplace_id, seller_id, '{self.whole}' from changed where {bool(self.whole)}
             )
-            select changed.*, found.cause from changed join found using (period, marketplace_id, seller_id)""")
+            select changed.*, found.cause from changed join found using (period, marketplace_id, seller_id)
+            union
+            select changed.*, '{self.whole}' from changed where {bool(self.whole)} and (
+                '{self.whole}' <> '{ANEW}'
+                or (period, marketplace_id, seller_id) not in (select period, marketplace_id, seller_id from found)
+            )""")
 
     # -- one transaction ----------------------------------------------------------------------------------------
 

@@ -169,3 +169,13 @@ def test_rewards_that_nobody_can_earn_because_no_returns_were_ever_loaded(tmp_pa
     }
     (line,) = reported(tmp_path, rows, ("2026-05",), has_returns=False)
     assert line[1:5] == (US, None, "no_returns_loaded", "US-2021-11")
+
+
+def test_eligibility_that_was_lost_before_is_not_lost_again(tmp_path: Path) -> None:
+    def seller(day: str, **values: str) -> dict:
+        return row("sellers", seller_id="S", updated_at=f"2026-{day}T00:00:00Z", **values)
+
+    rows = good_seller()
+    rows["sellers"] += [seller("02-10", plan="individual"), seller("03-10", plan="individual", standing="at_risk")]
+    found = reported(tmp_path, rows, ("2026-02", "2026-03"))
+    assert [(period, kind) for period, _, _, kind, *_ in found] == [("2026-02", "eligibility_lost")]
