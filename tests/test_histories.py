@@ -67,6 +67,7 @@ class History:
 
     def __init__(self, seed: int, folder: Path) -> None:
         self.seed, self.folder, self.chance, self.told = seed, folder, Random(seed), world(seed)
+        self.chance_of_anew = Random(f"{seed} anew")
         self.places = {
             "marketplaces": self.told.write_marketplaces(folder / "marketplaces.csv"),
             "terms": folder / "terms",
@@ -93,6 +94,8 @@ class History:
             assert assert_every_line_is_traced(warehouse, self.told.marketplaces, self.told.terms)
             self.assert_the_journal_is_the_statements(warehouse)
             self.assert_a_full_run_would_show_the_same(warehouse)
+            missed = "from billing.late_causes where cause = 'counted_anew'"
+            assert warehouse.rows(missed) == [], "what late rows touch is all that is otherwise when all is rated anew"
             closed = [row["period"] for row in warehouse.rows("select distinct period from billing.closes")]
         for period in closed:
             for found in reproduce(self.folder / "home", period, PRESS_WITHOUT_PDF):
@@ -106,7 +109,8 @@ class History:
             yield from load
 
     def act(self, warehouse: Warehouse) -> None:
-        """Run or close something, for all marketplaces or for one."""
+        """Run or close something, for all marketplaces or for one; sometimes with all that is touched made anew."""
+        warehouse.makes_anew = self.chance_of_anew.random() < 0.2
         if self.chance.random() < 0.15:
             self.reprice(warehouse)
         only = [self.chance.choice(list(self.told.marketplaces))] if self.chance.random() < 0.4 else []
@@ -117,6 +121,7 @@ class History:
             due = self.next_to_close(warehouse, name)
             if due:
                 close_period(warehouse, due, only=[name], now=AFTER_ALL, press=PRESS_WITHOUT_PDF, **self.places)
+        warehouse.makes_anew = False
         self.assert_nothing_frozen_changed(warehouse)
         self.remember(warehouse)
 
