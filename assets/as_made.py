@@ -40,8 +40,8 @@ WHOLE: Pairs = (("", ""),)
 FOLLOWING = {"billing.posted_lines", "billing.rerated_lines", "billing.late_causes", "billing.kept_evidence"}
 """Large tables of which every change shows in those that they follow from."""
 FOLLOWED = {"billing.closes", "billing.credits", "billing.rerating"}
-IDENTIFYING = {"billing.closes": "period, marketplace_id, closed_at"}
-"""Columns that stand for a row, where it is large and never changes."""
+IDENTIFYING = {"billing.closes": "period, marketplace_id", "billing.credits": "credit_id"}
+"""Columns that stand for a row that never changes, so that it does not count when it was written."""
 
 
 def version_of(con: duckdb.DuckDBPyConnection, rules: Any, inputs: Mapping[str, Pairs]) -> str:

@@ -347,6 +347,8 @@ FROZEN = {
 
 CLOCKS = ("closed_at", "granted_at", "loaded_at")
 LOADS = ("load_id", "posted_load_id")
+VERSIONS = ("version",)
+"""Of what rows were made from: loads count in it by their numbers."""
 CALM = "calm"
 
 
@@ -403,7 +405,7 @@ def assert_same(warehouse: Warehouse, table: str, among: str = "", *, same_loads
     columns = [row["column_name"] for row in warehouse.rows(f"describe {table}")]
     here, there = ([], [])
     for column in columns:
-        if column in CLOCKS:
+        if column in CLOCKS or (column in VERSIONS and not same_loads):
             continue
         if column in LOADS and not same_loads:
             if not table.startswith("billing."):
@@ -431,8 +433,14 @@ def assert_ends_as(home: Path, calm: Path, *, same_loads: bool = False) -> None:
         names, of_calm = ([row["name"] for row in warehouse.rows(of_each, [name])] for name in (Path(FILE).stem, CALM))
         assert names == of_calm
         for name in names:
-            assert_same(warehouse, name, same_loads=same_loads)
+            assert_same(warehouse, name, same_loads=same_loads or came_in_the_same_loads(warehouse))
     assert pages_of(home) == pages_of(calm)
+
+
+def came_in_the_same_loads(warehouse: Warehouse) -> bool:
+    """Whether no load of the files became two."""
+    files = "select sha256, dataset, load_id from {}audit.files order by all"
+    return warehouse.rows(files.format("")) == warehouse.rows(files.format(f"{CALM}."))
 
 
 def pages_of(home: Path) -> dict[Path, bytes]:
@@ -659,7 +667,7 @@ def test_two_at_once(commands: Commands, tmp_path: Path) -> None:
     at_once(
         commands,
         tmp_path,
-        [iter([items, shipments]), iter([items]), iter([(*closing("2026-03"), "--wait")])],
+        [iter([items, shipments]), iter([shipments, items]), iter([(*closing("2026-03"), "--wait")])],
     )
 
 
