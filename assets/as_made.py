@@ -11,6 +11,7 @@ Does not belong here: making anything.
 import hashlib
 import json
 from collections.abc import Collection, Mapping
+from datetime import datetime
 from typing import Any
 
 import duckdb
@@ -43,11 +44,24 @@ FOLLOWED = {"billing.closes", "billing.credits", "billing.rerating"}
 IDENTIFYING = {"billing.closes": "period, marketplace_id", "billing.credits": "credit_id"}
 """Columns that stand for a row that never changes, so that it does not count when it was written."""
 
+LAST_LOAD = """
+    select max(load_id)
+    from audit.files
+    left join audit.file_times using (file_id)
+    where dataset = $dataset and rows_loaded > 0 and coalesce(first_at < $end and last_at >= $first, true)"""
+"""The last load that changed rows in force of a dataset; of those that happened between two instants, if given."""
 
-def version_of(con: duckdb.DuckDBPyConnection, rules: Any, inputs: Mapping[str, Pairs]) -> str:
+
+def version_of(
+    con: duckdb.DuckDBPyConnection,
+    rules: Any,
+    inputs: Mapping[str, Pairs],
+    within: Mapping[str, tuple[datetime, datetime]] | None = None,
+) -> str:
     """The version that a table made by these rules would have now; `inputs` are the tables read, and of which pairs.
 
-    Raw tables stand for the rows in force; of a table that no SQL makes the content counts, whatever the pairs.
+    Raw tables stand for the rows in force, those `within` for what happened from an instant on and before another; of a
+    table that no SQL makes the content counts, whatever the pairs.
     """
     found: dict[str, Any] = {"rules": rules, "code": code_version()}
     names = set(inputs)
@@ -55,8 +69,9 @@ def version_of(con: duckdb.DuckDBPyConnection, rules: Any, inputs: Mapping[str, 
         names = names - FOLLOWING | FOLLOWED
     for name in sorted(names):
         if name.startswith("raw."):
-            query = "select max(load_id) from audit.files where dataset = ? and rows_loaded > 0"
-            found[name] = con.execute(query, [name.removeprefix("raw.")]).fetchall()
+            first, end = (within or {}).get(name, (None, None))
+            values = {"dataset": name.removeprefix("raw."), "first": first, "end": end}
+            found[name] = con.execute(LAST_LOAD, values).fetchall()
         elif inputs.get(name):
             found[name] = _versions(con, name, inputs[name])
         else:

@@ -6,6 +6,7 @@ slice by slice of the orders, and what is `reached` from few items, where all of
 Does not belong here: what any table means, and which are made when (`sql_assets.py`).
 """
 
+import re
 from collections.abc import Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -149,9 +150,10 @@ def make(
     _narrow(con, without=CLOSED if main.is_books else LEFT_TO_RERATING if main.is_by_period else "")
     scope = con.execute("select period, marketplace_id from scope").fetchall()
     own, pairs = main.full_name, {table.full_name: scope for table in tables().values() if table.is_by_period}
-    inputs = {name: pairs.get(name, WHOLE if name in tables() else ()) for name in _everything_read(step)}
+    read, queries = _everything_read(step)
+    inputs = {name: pairs.get(name, WHOLE if name in tables() else ()) for name in read}
     rules = [(*table.queries, *(check.query for check in table.checks)) for table in step]
-    version = version_of(con, rules, inputs)
+    version = version_of(con, rules, inputs, _read_within(con, queries))
     made = scope if main.is_by_period else WHOLE
     if not warehouse.makes_anew and is_as_made(con, own, made, version):
         counts = {table.full_name: _count(con, table)[0] for table in step}
@@ -168,9 +170,13 @@ def make(
     return counts
 
 
-def _everything_read(step: Sequence[Table]) -> set[str]:
-    """The tables that the queries of a step read, those below a view instead of the view, and not those it makes."""
+def _everything_read(step: Sequence[Table]) -> tuple[set[str], list[str]]:
+    """The tables that the queries of a step read, those below a view instead of the view, and not those it makes.
+
+    And those queries, with the views'.
+    """
     found, waiting = set(), [name for table in step for name in table.reads]
+    queries = [query for table in step for query in table.queries]
     if step[0].is_books:
         waiting.append("billing.closes")
     while waiting:
@@ -178,9 +184,28 @@ def _everything_read(step: Sequence[Table]) -> set[str]:
         table = tables().get(name)
         if table is not None and table.is_view:
             waiting.extend(table.reads)
+            queries.append(table.query)
         else:
             found.add(name)
-    return found - {table.full_name for table in step}
+    return found - {table.full_name for table in step}, queries
+
+
+def _read_within(con: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
+    """The raw tables of which queries read only what happened within the scope, and its bounds."""
+    first, end, *_ = _instants(con).values()
+    return {} if first is None else {f"raw.{name}": (first, end) for name in datasets_read_within(queries)}
+
+
+def datasets_read_within(queries: Sequence[str]) -> list[str]:
+    """The datasets of which queries, as they are written, read only what happened within the scope."""
+    text, found = "\n".join(queries), []
+    for dataset in DATASETS.values():
+        at = dataset.happened_at
+        within = rf"in_force\.{dataset.name}\s+where {at} >= \$first_instant and {at} < \$last_instant\b"
+        times = len(re.findall(rf"in_force\.{dataset.name}\b", text))
+        if at is not None and times and len(re.findall(within, text)) == times:
+            found.append(dataset.name)
+    return found
 
 
 def reads_narrowly(warehouse: Warehouse, step: Sequence[Table]) -> bool:
@@ -219,7 +244,7 @@ def replace_and_check(
         counts[table.full_name], broken = _count(warehouse.con, table)
         for check in table.checks:
             if broken.get(check, 1):
-                failures += _failures(warehouse, check)
+                failures += failures_of(warehouse, check)
             else:
                 warehouse.note_check(f"{check.table}: {check.name}", 0)
     if failures:
@@ -258,6 +283,11 @@ def create(con: duckdb.DuckDBPyConnection, table: Table) -> None:
         with in_transaction(con):
             con.execute(f"create table {table.full_name} ({columns_to_make(columns)})")
             comment_on(con, "table", table.full_name, table.description, table.meanings(columns))
+
+
+def keep_first(con: duckdb.DuckDBPyConnection, table: Table, name: str, kept: str) -> None:
+    """Make another table of what a temporary table that a table is made from would hold, for what is in scope."""
+    _run(con, f"create table {kept} as", dict(table.first)[name], ALL_AT_ONCE)
 
 
 def _replace(warehouse: Warehouse, table: Table, reading: Reading, engine: Engine | None) -> None:
@@ -350,7 +380,7 @@ def _count(con: duckdb.DuckDBPyConnection, table: Table) -> tuple[int, dict[Chec
     return rows, dict(zip(about_rows, numbers, strict=True))
 
 
-def _failures(warehouse: Warehouse, check: Check) -> list[Failure]:
+def failures_of(warehouse: Warehouse, check: Check) -> list[Failure]:
     """The marketplaces whose rows break a check; a row without one counts against those that have none."""
     broken: list[dict[str, Any]] = []
     if not check.suspects or warehouse.rows(f"from ({check.suspects}) limit 1"):

@@ -222,11 +222,11 @@ class _Showing:
 
     def rows_of(self, table: Table) -> Any:
         """The rows of a table, as Spark will make them."""
-        if "core.order_items" in tables_read(table.query):  # within bounds that it names itself
+        if "core.order_items" in tables_read(table.one_query):  # within bounds that it names itself
             self.items_from = self.instants["quarter_instant"]
         elif self.reached is not None and self.reached.near is not None:
             self.items_from, _ = self.reached.near
-        return self.session.sql(self.carried_over(table.query))
+        return self.session.sql(self.carried_over(table.one_query))
 
     def carried_over(self, query: str) -> str:
         """A query in Spark's words, and the tables it reads as views. Raises `EngineError` if it does not travel."""

@@ -110,6 +110,13 @@ class Table:
         return (*(query for _, query in self.first), self.query)
 
     @property
+    def one_query(self) -> str:
+        """The query with the temporary tables as parts of it: for an engine that is told of no others."""
+        if not self.first:
+            return self.query
+        return f"with {', '.join(f'{name} as ({query})' for name, query in self.first)} select * from ({self.query})"
+
+    @property
     def code_version(self) -> str:
         """Changes when a query does."""
         return hashlib.sha256(";".join(self.queries).encode()).hexdigest()[:12]

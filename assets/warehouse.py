@@ -84,6 +84,14 @@ ACCOUNTS_OF_LOADS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
             "loaded_at": ("timestamp not null", "when, UTC"),
         },
     ),
+    "audit.file_times": (
+        "One row per file that changed rows of orders in force: from when to when what it brought, or beat, happened.",
+        {
+            "file_id": ("bigint primary key", "the file (audit.files)"),
+            "first_at": ("timestamp not null", "the earliest: shipped, contacted and so on, UTC"),
+            "last_at": ("timestamp not null", "the latest, UTC"),
+        },
+    ),
     "audit.hashes": (
         "One row per file: the hash of its content while it has that stamp, so that it need not be read.",
         {

@@ -290,7 +290,10 @@ def same_lines(home: str, printed: str) -> None:
 
 
 def late_rows(world: Path, out: Path) -> Path:
-    """Files of late rows: contacts about the orders of some sellers, and shipments that were withdrawn."""
+    """Files of late rows of the closed month: contacts about orders of some sellers, and shipments that were withdrawn.
+
+    In every marketplace the month has not ended the day before it does in UTC.
+    """
     out.mkdir(exist_ok=True)
     with duckdb.connect() as con:
         con.execute(f"create view items as from read_csv('{world}/order_items*.csv', all_varchar = true)")
@@ -304,7 +307,7 @@ def late_rows(world: Path, out: Path) -> Path:
                     select distinct on (shipment_id, order_item_id) *
                     from read_csv('{world}/shipments*.csv', all_varchar = true)
                     semi join of_few using (order_id, order_item_id)
-                ) where hash(shipment_id) % 20 = 0
+                ) where hash(shipment_id) % 20 = 0 and shipped_at < '{MONTH}-31'
             ) to '{out}/shipments_late.csv';
             copy (
                 select 'late-' || order_item_id as contact_id, order_id, order_item_id, seller_id, marketplace_id,

@@ -17,7 +17,7 @@ from typing import Any
 import polars as pl
 
 from assets.billing.books import LINE_COLUMNS, keep_terms, rerating_of
-from assets.billing.rerating import recount
+from assets.billing.recounting import recount
 from assets.core.calendar import first_instant, month_of
 from assets.core.marketplaces import COLUMNS, Marketplace
 from assets.core.terms import Terms

@@ -61,11 +61,12 @@ where purchased_at >= $first_instant and purchased_at < $last_instant
 group by order_hash
 having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at));
 
--- Orders of the period of which an item was ordered outside of it. One condition: so the engine holds the period's
--- orders and reads history past them, and not the other way round.
-create temp table orders_of_other_times as
-select hash(order_id) as order_hash
-from core.order_items
+-- Items that were ordered outside of the period, of orders of which another was ordered in it. One condition: so the engine
+-- holds the period's orders and reads history past them, and not the other way round. In any version: one item too many
+-- is no harm.
+create temp table items_of_other_times as
+select file_id, row_number, hash(order_id) as order_hash
+from raw.order_items
 where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
     and hash(order_id) in (
         select hash(order_id) from core.order_items where purchased_at >= $first_instant and purchased_at < $last_instant
@@ -187,6 +188,18 @@ shipped_beyond_ordered as (
     from shipped_so_far anti join cancelled using (order_id, order_item_id)
     where quantity_so_far > quantity_ordered
 ),
+doubtful_items as (
+    -- in two parts: history is read where an item of another time is to be found in it
+    select order_id, order_item_id, seller_id, marketplace_id, purchased_at
+    from core.order_items
+    where purchased_at >= $first_instant and purchased_at < $last_instant
+        and hash(order_id) in (
+            select order_hash from suspect_orders union all select order_hash from items_of_other_times
+        )
+    union all
+    select order_id, order_item_id, seller_id, marketplace_id, purchased_at
+    from core.order_items semi join items_of_other_times using (file_id, row_number)
+),
 disagreeing_orders as (
     select
         order_id,
@@ -196,10 +209,7 @@ disagreeing_orders as (
         count(distinct seller_id) as sellers,
         count(distinct marketplace_id) as marketplaces,
         count(distinct purchased_at) as times
-    from core.order_items
-    where hash(order_id) in (
-        select order_hash from suspect_orders union all select order_hash from orders_of_other_times
-    )
+    from doubtful_items
     group by order_id
     having min(seller_id) <> max(seller_id)
         or min(marketplace_id) <> max(marketplace_id)

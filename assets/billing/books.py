@@ -110,11 +110,12 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
     ),
     "billing.kept_evidence": (
         (
-            "One row per row of audit.evidence as it was for a seller and closed period until a later load changed it:"
-            " what lines in the books rest on."
+            "One row per row of audit.evidence of a seller and closed period that became otherwise after a close: as it"
+            " was until then, or that it was not there. Lines in the books rest on what was."
         ),
         {
             **_EVIDENCE,
+            "was_there": ("boolean", "whether it spoke for or against the line until then; if not, it is only named"),
             "last_closed": (
                 "varchar",
                 "the marketplace's last closed period when it changed; what was posted up to then rests on it",

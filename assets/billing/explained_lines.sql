@@ -72,28 +72,42 @@ dated as (
         end as known_with
     from numbered
 ),
-replaced as (
-    select distinct marketplace_id, seller_id, period, last_closed
-    from billing.kept_evidence
-),
 lines as (
-    -- the rows as they were when they first changed after that close; null: nothing has changed them since
-    select dated.*, closes.load_id, min(replaced.last_closed) as last_closed
+    select dated.*, closes.load_id
     from dated
     left join billing.closes as closes
         on closes.marketplace_id = dated.marketplace_id
         and closes.period = dated.known_with
-    left join replaced
-        on replaced.marketplace_id = dated.marketplace_id
-        and replaced.seller_id = dated.seller_id
-        and replaced.period = dated.period
-        and replaced.last_closed >= dated.known_with
+),
+kept as (
+    -- a row is as it was for what was posted up to the close after which it changed, and after its change before that
+    select
+        *,
+        lag(last_closed) over (
+            partition by period, marketplace_id, seller_id, dataset, file_id, row_number
+            order by last_closed
+        ) as after
+    from billing.kept_evidence
+),
+last_kept as (
+    select period, marketplace_id, seller_id, dataset, file_id, row_number, max(last_closed) as last_closed
+    from billing.kept_evidence
     group by all
 ),
 evidence as (
-    select *, cast(null as varchar) as last_closed from audit.evidence
+    select known.*, last_kept.last_closed as after, cast(null as varchar) as last_closed
+    from audit.evidence as known
+    left join last_kept
+        on last_kept.period = known.period
+        and last_kept.marketplace_id = known.marketplace_id
+        and last_kept.seller_id = known.seller_id
+        and last_kept.dataset = known.dataset
+        and last_kept.file_id = known.file_id
+        and last_kept.row_number = known.row_number
     union all by name
-    select * from billing.kept_evidence
+    select * exclude (was_there)
+    from kept
+    where was_there
 )
 select
     lines.posted_period, lines.marketplace_id, lines.seller_id, lines.line_number, lines.period, lines.terms_id,
@@ -119,7 +133,8 @@ left join evidence
     on evidence.marketplace_id = lines.marketplace_id
     and evidence.seller_id = lines.seller_id
     and evidence.period = lines.period
-    and evidence.last_closed is not distinct from lines.last_closed
+    and coalesce(lines.known_with > evidence.after, true)
+    and coalesce(lines.known_with <= evidence.last_closed, true)
     and lines.kind <> 'credit'
 left join audit.files as file
     on file.file_id = evidence.file_id

@@ -25,17 +25,17 @@
 --     select period, marketplace_id, seller_id, -units from billing.performance) join scope using (period, marketplace_id)
 --     group by all having sum(units) <> 0
 
-with covered as (
-    select
-        period, marketplace_id, seller_id, terms_id,
-        if(outcome = 'trial', 'trial', 'charge') as kind,
-        cast(sum(quantity) as bigint) as units
-    from core.units
-    where outcome in ('trial', 'chargeable')
-        and (period, marketplace_id) in (select period, marketplace_id from scope)
-    group by period, marketplace_id, seller_id, terms_id, kind
-),
-judged as (
+create temp table covered as
+select
+    period, marketplace_id, seller_id, terms_id,
+    if(outcome = 'trial', 'trial', 'charge') as kind,
+    cast(sum(quantity) as bigint) as units
+from core.units
+where outcome in ('trial', 'chargeable')
+    and (period, marketplace_id) in (select period, marketplace_id from scope)
+group by period, marketplace_id, seller_id, terms_id, kind;
+
+with judged as (
     -- bounds are compared exactly, as products: nothing is divided or rounded before it is compared
     select
         covered.*, performance.contacts,

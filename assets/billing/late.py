@@ -27,11 +27,11 @@ CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dat
 RATED = ("order_items", "shipments", "contacts", "returns")
 """Those of them that can change a fee line; late rows of the others change what is known now, and are no cause."""
 
+IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from scope)"
+SELLER = "period, marketplace_id, seller_id"
+
 BY_ORDER = ("core.units", "core.contacts", "core.returns", "core.requests", "core.refunds", "core.defects")
 """Tables of which the rows of an order can be made alone."""
-
-RATED_FROM = (*BY_ORDER, "billing.performance")
-"""Tables that the lines of a seller are rated from, and what speaks for them."""
 
 BALANCED = {
     "core.units": ("shipped", "quantity"),
@@ -44,8 +44,12 @@ BALANCED = {
 rows, and what a row of the table counts for in it."""
 
 
+UNREAD = {"order_items": ("asin",), "shipments": ("carrier", "tracking_id")}
+"""Columns of text that nothing made of late orders reads: they are not looked up in blocks of millions of rows."""
+
+
 def were(name: str) -> str:
-    """Aside: the rows of affected sellers in a table as they were."""
+    """Aside: rows of a table as they were: of orders those that are late, of performance that of affected sellers."""
     return f"were_{name.partition('.')[2]}"
 
 
@@ -54,9 +58,10 @@ def before(name: str) -> str:
     return f"{name}_before"
 
 
-def replaced(name: str) -> str:
-    """Aside: where the rows of late orders lie in a table."""
-    return f"replaced_{name.partition('.')[2]}"
+def without_unread(dataset: str) -> str:
+    """What is selected of raw rows: the columns that are not read are null."""
+    empty = ", ".join(f"cast(null as varchar) as {column}" for column in UNREAD.get(dataset, ()))
+    return f"select * replace ({empty})" if empty else "select *"
 
 
 def differing(some: str, others: str) -> str:
@@ -243,7 +248,7 @@ class LateRows:
         for dataset, clock in CLOCKS.items():
             closed = "" if dataset == "order_items" else f"where {self.within_closed(clock)}"
             rows = self.rows_of(f"warehouse.raw.{dataset}", f"{self.only('late_orders', 'order_id')} {closed}")
-            self.con.execute(f"create {self.kind} of_late.{dataset} as {rows}")
+            self.con.execute(f"create {self.kind} of_late.{dataset} as {without_unread(dataset)} {rows}")
 
     # -- whom it concerns ---------------------------------------------------------------------------------------
 
@@ -275,37 +280,40 @@ class LateRows:
     def find_touched_periods(self) -> None:
         """`touched`: the periods whose rows change, those of rows without a marketplace included."""
         waiting = " union ".join(
-            f"select period, marketplace_id from {where}{table} where marketplace_id = '{UNKNOWN}' {among}"
+            f"select period, marketplace_id from {rows} where marketplace_id = '{UNKNOWN}'"
             for table in BALANCED
-            for where, among in (
-                ("", ""),
-                ("warehouse.", "" if self.whole else "and (order_id in (from late_orders))"),
-            )
+            for rows in (table, were(table))
         )
         self.con.execute(f"""
             create table touched as
             select distinct period, marketplace_id from (
-                select period, marketplace_id from affected
-                union {waiting}
-                union select period, marketplace_id from warehouse.core.contacts
-                    where marketplace_id = '{UNKNOWN}' and contact_id in (from late_contacts)
+                select period, marketplace_id from affected union {waiting}
             ) semi join scope using (period, marketplace_id)""")
 
-    def find_rows_of_affected_sellers(self) -> None:
-        """`raw.order_items` aside: every version of their items; `were_units` and so on: their rows as they were."""
-        sellers = self.only("(select distinct marketplace_id, seller_id from affected)", "marketplace_id, seller_id")
-        items = self.rows_of("warehouse.raw.order_items", sellers)
-        self.con.execute(f"create {self.kind} raw.order_items as {items}")
-        look_through(self.con, ["raw.superseded"])
-        for name in RATED_FROM:
-            rows = self.rows_of(f"warehouse.{name}", "semi join affected using (period, marketplace_id, seller_id)")
-            self.con.execute(f"create {self.kind} {were(name)} as {rows}")
+    def find_rows_as_they_were(self) -> None:
+        """`were_units` and so on: rows of late orders as they were, and `row_id`, where they lie.
 
-    def find_rows_to_replace(self) -> None:
-        """`replaced_units` and so on: where the rows of late orders lie, and what each counts for in its balance."""
+        `were_performance`: that of affected sellers.
+        """
         for name in BY_ORDER:
-            _, weight = BALANCED.get(name, ("", "0"))
-            self.con.execute(f"""
-                create table {replaced(name)} as
-                select rowid as row_id, marketplace_id, period, {weight} as number from warehouse.{name}
-                where {self.is_late(name)}""")
+            late = f"select rowid from warehouse.{name} where {self.is_late(name)}"
+            few = f"select *, rowid as row_id from warehouse.{name} where rowid in ({late})"
+            if name == "core.units":
+                few = self.units_as_they_were()
+            self.con.execute(f"create {self.kind} {were(name)} as {f'from warehouse.{name}' if self.whole else few}")
+        self.con.execute(f"""
+            create table {were("billing.performance")} as
+            from warehouse.billing.performance semi join affected using (period, marketplace_id, seller_id)""")
+
+    def units_as_they_were(self) -> str:
+        """The query of the units of late orders: most of a large table is ids, and these the raw rows have as well."""
+        found = "select rowid from warehouse.core.units semi join of_late.shipments using (file_id, row_number)"
+        return f"""
+            with few as materialized (
+                select
+                    period, marketplace_id, seller_id, shipped_at, quantity, outcome, terms_id, is_tracking_valid,
+                    file_id, row_number, rowid as row_id
+                from warehouse.core.units where rowid in ({found})
+            )
+            select few.*, line.shipment_id, line.order_id, line.order_item_id
+            from few join of_late.shipments as line using (file_id, row_number)"""

@@ -17,6 +17,7 @@
 --     units_valid_tracking >= 0 and returns >= returns_prepaid and returns_prepaid >= 0 and contacts >= 0
 -- check: contacts per unit exist where units do | (units = 0) = (cpu is null)
 
+create temp table totals as
 with counts as (
     select
         period, marketplace_id, seller_id,
@@ -34,24 +35,24 @@ with counts as (
     select period, marketplace_id, seller_id, 0, 0, 0, 1, if(label = 'prepaid', 1, 0)
     from core.returns
     where (period, marketplace_id) in (select period, marketplace_id from scope)
-),
-totals as (
-    select
-        period, marketplace_id, seller_id,
-        cast(sum(units) as bigint) as units,
-        cast(sum(contacts) as bigint) as contacts,
-        cast(sum(units_valid_tracking) as bigint) as units_valid_tracking,
-        cast(sum(returns) as bigint) as returns,
-        cast(sum(returns_prepaid) as bigint) as returns_prepaid
-    from counts
-    group by period, marketplace_id, seller_id
-),
-numbered as (
+)
+select
+    period, marketplace_id, seller_id,
+    cast(sum(units) as bigint) as units,
+    cast(sum(contacts) as bigint) as contacts,
+    cast(sum(units_valid_tracking) as bigint) as units_valid_tracking,
+    cast(sum(returns) as bigint) as returns,
+    cast(sum(returns_prepaid) as bigint) as returns_prepaid
+from counts
+group by period, marketplace_id, seller_id;
+
+create temp table quarters as
+with numbered as (
     -- a whole number for period and marketplace: fewer texts to tell apart for each order
     select *, row_number() over (order by period, marketplace_id) as number
     from scope
 ),
-quarters as (
+orders_of as (
     select numbered.number, item.seller_id, count(distinct item.order_id) as orders
     from core.order_items as item
     join numbered
@@ -67,6 +68,11 @@ quarters as (
         )
     group by numbered.number, item.seller_id
 )
+select numbered.period, numbered.marketplace_id, orders_of.seller_id, orders_of.orders
+from orders_of
+join numbered
+    on numbered.number = orders_of.number;
+
 select
     totals.period, totals.marketplace_id, totals.seller_id,
     totals.units, totals.contacts,
@@ -77,9 +83,7 @@ select
     totals.returns, totals.returns_prepaid,
     coalesce(quarters.orders, 0) as orders_in_quarter
 from totals
-join numbered
-    on numbered.period = totals.period
-    and numbered.marketplace_id = totals.marketplace_id
 left join quarters
-    on quarters.number = numbered.number
+    on quarters.period = totals.period
+    and quarters.marketplace_id = totals.marketplace_id
     and quarters.seller_id = totals.seller_id

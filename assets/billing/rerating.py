@@ -7,11 +7,12 @@ the present. What a close wrote it never touches: the difference between `billin
 
 The cost follows the late rows. First the orders that late rows can touch: all their units, contacts, returns and so on
 in closed periods are made anew, aside, by the very SQL that makes them for an open period, from the rows of those
-orders alone. Then the sellers of those orders are rated anew in the periods concerned. Last, everything replaces what
-was there in one transaction, and the balances of the touched periods are carried forward by those orders; the next
-close counts them again from all raw rows, before anything is booked (`recount`).
+orders alone. Then the sellers of those orders are rated anew in the periods concerned: what they were counted for, less
+those orders as they were, more those orders as they are. Last, everything replaces what was there in one transaction,
+and the balances of the touched periods are carried forward in the same way; the next close counts all of it again, the
+balances from all raw rows, before anything is booked (`recounting.py`).
 
-Does not belong here: finding what is late, and whom it concerns (`late.py`).
+Does not belong here: finding what is late, and whom it concerns (`late.py`); counts (`carried.py`).
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,12 +22,12 @@ from typing import Any
 
 from assets.aside import in_the_warehouse, look_through, made_aside
 from assets.billing.books import EVIDENCE_COLUMNS, LINE_COLUMNS, keep_terms, kept_terms, rerating_of
-from assets.billing.late import BALANCED, BY_ORDER, CLOCKS, RATED_FROM, LateRows, before, differing, replaced, were
+from assets.billing.carried import LINES, PERFORMANCE, CarriedCounts, balance_of, carried
+from assets.billing.late import BALANCED, BY_ORDER, CLOCKS, IN_SCOPE, SELLER, differing, were
+from assets.billing.recounting import carried_of
 from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, parse_terms, terms_repriced
 from assets.making import (
-    ChecksFailedError,
-    Failure,
     choose,
     create,
     is_of_nothing,
@@ -34,7 +35,7 @@ from assets.making import (
     reads_narrowly,
     replace_and_check,
 )
-from assets.tables import UNKNOWN, Table, step_of
+from assets.tables import Table, step_of
 from assets.warehouse import Warehouse, known_after
 
 SHOWN_ASIDE = (
@@ -45,8 +46,6 @@ SHOWN_ASIDE = (
 
 ANEW = "counted_anew"
 """The cause of what is otherwise when all is rated anew, and no row explains it."""
-
-IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from scope)"
 
 DEFECTS = "billing.defects"
 """Made again as a whole for the touched periods: one defect decides whether any is known of a marketplace."""
@@ -101,52 +100,12 @@ def _doubt(warehouse: Warehouse, terms: Terms, standing: Mapping[str, Any]) -> s
     ).fetchall()
     if has_returns != standing["has_returns"] and terms.ask_for_returns:
         return "first_returns"
-    return ANEW if warehouse.makes_anew and _carried_of(warehouse, [terms.marketplace_id]) else None
-
-
-def _carried_of(warehouse: Warehouse, names: Sequence[str]) -> list[tuple[str, str]]:
-    """Closed periods of marketplaces, and the same months of rows without one, whose balances are carried forward."""
-    return warehouse.con.execute(
-        f"""
-        with closed as (select period, marketplace_id from billing.closes where list_contains(?, marketplace_id))
-        select period, marketplace_id from billing.carried_balances
-        semi join (from closed union select period, '{UNKNOWN}' from closed) using (period, marketplace_id)""",
-        [names],
-    ).fetchall()
-
-
-def recount(warehouse: Warehouse, chosen: Sequence[str]) -> None:
-    """Count the balances that were carried forward for closed periods of the marketplaces chosen from all raw rows.
-
-    The marketplaces must be re-rated with all that is known. Period by period: one that adds up is no longer noted as
-    carried. Raises `ChecksFailedError` for all that do not, which stay as they are.
-    """
-    pairs = _carried_of(warehouse, chosen)
-    balances, failures = [_balance_of(name) for name in BALANCED], list[Failure]()
-    for period in sorted({period for period, _ in pairs}):
-        choose(warehouse.con, [pair for pair in pairs if pair[0] == period])
-        is_narrow = reads_narrowly(warehouse, balances)
-        try:
-            with warehouse.transaction():
-                replace_and_check(warehouse, balances, is_narrow=is_narrow)
-                warehouse.con.execute(f"delete from billing.carried_balances where {IN_SCOPE}")
-        except ChecksFailedError as error:
-            failures += error.failures
-    if failures:
-        raise ChecksFailedError(failures)
-
-
-def _balance_of(name: str) -> Table:
-    _, balance = step_of(name)
-    return balance
-
-
-def _carried(name: str) -> str:
-    return f"carried_{name.partition('.')[2]}"
+    is_carried = standing["load_id"] < warehouse.latest_load() or carried_of(warehouse, [terms.marketplace_id])
+    return ANEW if warehouse.makes_anew and is_carried else None
 
 
 @dataclass(frozen=True)
-class _Rerating(LateRows):
+class _Rerating(CarriedCounts):
     """One re-rating; made for one `run`, or one `keep`."""
 
     def run(self, terms: Mapping[str, Terms]) -> int:
@@ -160,18 +119,17 @@ class _Rerating(LateRows):
         for name in ("core.order_items", "core.coverage", *BY_ORDER):
             make(self.warehouse, step_of(name), aside=True)
         self.find_affected_sellers()
+        self.find_rows_as_they_were()
         self.find_touched_periods()
-        self.find_rows_of_affected_sellers()
         if not self.whole:
-            self.find_rows_to_replace()
             self.carry_balances()
         self.set_late_orders_aside()
-        self.show_affected_sellers_as_before()
+        if not self.whole:
+            self.carry_counts()
+        self.show_as_before()
         self.note_evidence("before")
-        self.show_enrolments_and_items_now()
-        self.narrow_to_affected_sellers()
-        for name in ("billing.performance", "billing.fee_lines"):
-            make(self.warehouse, step_of(name), aside=True)
+        self.show_as_now()
+        self.rate()
         self.note_evidence("now")
         self.find_causes()
         self.narrow_to_late_orders_again()
@@ -204,8 +162,8 @@ class _Rerating(LateRows):
         self.find_late_rows()
         self.find_rows_of_late_orders()
         self.find_affected_sellers()
-        self.find_rows_of_affected_sellers()
-        self.show_affected_sellers_as_before()
+        self.find_rows_as_they_were()
+        self.show_as_before()
         make(self.warehouse, step_of("core.order_items"), aside=True)
         self.note_evidence("before")
         self.show_enrolments_and_items_now()
@@ -228,86 +186,36 @@ class _Rerating(LateRows):
                 anti join (select contact_id from in_force.contacts) using (contact_id)
                 where {self.within_closed(CLOCKS["contacts"])}""")
 
-    def carry_balances(self) -> None:
-        """`carried_units` and so on: what the raw rows of touched periods come to.
-
-        That is what was counted, less the rows of late orders as they were, more their raw rows as they are now, which
-        were just counted aside.
-        """
-        for name, (column, _) in BALANCED.items():
-            balance = _balance_of(name).full_name
-            self.con.execute(f"""
-                create table {_carried(name)} as
-                select marketplace_id, period, cast(sum(number) as bigint) as number
-                from (
-                    select marketplace_id, period, {column} as number from warehouse.{balance}
-                    union all
-                    select marketplace_id, period, -number from {replaced(name)}
-                    union all
-                    select marketplace_id, period, {column} from {balance}
-                )
-                semi join touched using (period, marketplace_id)
-                group by all""")
-
     def balances_to_make(self) -> Iterator[Table]:
         """The balances, carried forward; or counted anew, as where everything is or a period has none yet."""
         for name in BALANCED:
-            balance = _balance_of(name)
+            balance = balance_of(name)
             if is_of_nothing(self.con, balance):
                 continue
             uncounted = f"from aside.main.touched anti join {balance.full_name} using (period, marketplace_id)"
             if not self.whole and self.is_empty(uncounted):
-                balance = replace(balance, first=(("raw_counts", f"from aside.main.{_carried(name)}"),))
+                balance = replace(balance, first=(("raw_counts", f"from aside.main.{carried(name)}"),))
             yield balance
 
-    def show_items_after(self, load_id: int) -> None:
-        """Of the affected sellers, as they were known after a load."""
-        self.show("in_force.order_items", known_after(load_id, "order_items"))
-
-    def set_late_orders_aside(self) -> None:
-        """`core.fresh_units` and so on: what was made of late orders."""
-        for name in BY_ORDER:
-            self.con.execute(f"alter table {name} rename to {name.replace('core.', 'fresh_')}")
-
-    def show_affected_sellers_as_before(self) -> None:
-        """What their lines rested on when they were last rated: the warehouse's rows, and versions beaten since."""
-        for name in RATED_FROM:
-            self.show(name, f"from {were(name)}")
-        sellers = "semi join affected using (marketplace_id, seller_id)"
-        events = ("core.enrolment_events", "core.enrolments")
-        for name in events:
-            self.show(name, f"from {before(name)} {sellers}")
-        self.show_items_after(self.since)
-
-    def show_enrolments_and_items_now(self) -> None:
-        """As they are known by all marketplaces alike."""
-        look_through(self.con, ("core.enrolment_events", "core.enrolments"))
-        self.show_items_after(self.latest)
-
     def note_evidence(self, when: str) -> None:
-        """`evidence_before`, `evidence_now`: what speaks for the lines of affected sellers, as they are shown."""
+        """`evidence_before`, `evidence_now`: what speaks for the lines of affected sellers, as far as it is shown."""
         (evidence,) = step_of("audit.evidence")
         self.con.execute(f"""
             create table evidence_{when} as
-            select {EVIDENCE_COLUMNS} from ({evidence.query})
-            semi join affected using (period, marketplace_id, seller_id)""")
+            select {EVIDENCE_COLUMNS} from ({evidence.query}) semi join affected using ({SELLER})""")
 
-    def narrow_to_affected_sellers(self) -> None:
-        """What rating reads aside: all rows of the affected sellers, those of late orders as just made."""
-        self.con.execute("drop view billing.performance")
-        for name in BY_ORDER:
-            made = name.replace(".", ".fresh_")
-            also = "anti join late_contacts using (contact_id)" if name == "core.contacts" else ""
-            kept = f"""
-                select * from {were(name)} anti join late_orders using (order_id) {also}
-                union all by name"""
-            fresh = f"select * from {made} {self.only('affected', 'period, marketplace_id, seller_id')}"
-            self.show(name, fresh if self.whole else f"{kept} {fresh}")
+    def rate(self) -> None:
+        """Rate the affected sellers anew, from what was carried; or from all rows, where all is in doubt."""
+        self.con.execute(f"drop view {PERFORMANCE}")
+        for name in (PERFORMANCE, LINES):
+            (table,) = step_of(name)
+            carried = tuple((first, f"from carried_{first}") for first, _ in table.first)
+            make(self.warehouse, [table if self.whole else replace(table, first=carried)], aside=True)
 
     def narrow_to_late_orders_again(self) -> None:
-        """What is reported aside: all that concerns late orders, with the causes just found."""
-        for name in BY_ORDER:
-            self.show(name, f"from {name.replace('.', '.fresh_')}")
+        """What is reported aside: all that concerns late orders or no order, with the causes just found."""
+        look_through(self.con, ("core.enrolment_events", "core.enrolments"))
+        self.show("raw.order_items", "from of_late.order_items")
         self.show("in_force.order_items", "from in_force.late_order_items")
         self.show(
             "billing.late_causes",
@@ -318,8 +226,8 @@ class _Rerating(LateRows):
         """`causes`: what can have changed each line that is otherwise now."""
         old = f"""
             select {LINE_COLUMNS} from warehouse.billing.rerated_lines semi join scope using (period, marketplace_id)
-            {self.only("affected", "period, marketplace_id, seller_id")}"""
-        new = f"select {LINE_COLUMNS} from billing.fee_lines"
+            {self.only("affected", SELLER)}"""
+        new = f"select {LINE_COLUMNS} from {LINES}"
         self.con.execute(f"""
             create table causes as
             with changed as (
@@ -357,19 +265,30 @@ class _Rerating(LateRows):
         choose(self.con, closed)
         for name in BY_ORDER:
             fresh = f"aside.{name.replace('.', '.fresh_')}"
-            late = f"rowid in (select row_id from aside.main.{replaced(name)} where {IN_SCOPE})"
+            late = f"rowid in (select row_id from aside.main.{were(name)} where {IN_SCOPE})"
             self.con.execute(f"delete from {name} where {IN_SCOPE if self.whole else late}")
             self.con.execute(f"insert into {name} by name from {fresh}")
         for name, made in (
-            ("billing.performance", "aside.billing.performance"),
-            ("billing.rerated_lines", "aside.billing.fee_lines"),
+            (PERFORMANCE, f"aside.{PERFORMANCE}"),
+            ("billing.rerated_lines", f"aside.{LINES}"),
         ):
-            affected = "and (period, marketplace_id, seller_id) in (from aside.main.affected)"
+            affected = f"and ({SELLER}) in (from aside.main.affected)"
             self.con.execute(f"delete from {name} where {IN_SCOPE} {'' if self.whole else affected}")
             self.con.execute(f"insert into {name} by name from {made}")
         # That no return was ever loaded is told of a whole period, and stays so as long as none is.
         about = "(order_id is null and kind <> 'no_returns_loaded' or order_id in (from aside.main.late_orders))"
-        self.con.execute(f"delete from audit.exceptions where {IN_SCOPE} {'' if self.whole else f'and {about}'}")
+        same = " and ".join(
+            f"fresh.{name} is not distinct from shown.{name}"
+            for name in ("period", "marketplace_id", "seller_id", "kind", "subject", "order_id", "detail")
+        )
+        self.con.execute(f"""
+            delete from audit.exceptions where rowid in (
+                select shown.rowid
+                from (
+                    select *, rowid from audit.exceptions where {IN_SCOPE} {"" if self.whole else f"and {about}"}
+                ) as shown
+                anti join aside.audit.exceptions as fresh on {same}
+            )""")
         self.con.execute("""
             insert into audit.exceptions by name
             select * from aside.audit.exceptions as fresh
@@ -389,11 +308,11 @@ class _Rerating(LateRows):
         )
 
     def keep_evidence(self) -> None:
-        """Keep what lines in the books rest on, of sellers and periods of which that is otherwise now.
+        """Keep how rows that lines in the books rest on were, where they are otherwise now, and which were not there.
 
         What was known between the last close and now no line rests on: then what was kept before is what counts.
         """
-        key = "period, marketplace_id, seller_id"
+        key = f"{SELLER}, dataset, file_id, row_number"
         self.con.execute(f"""
             insert into billing.kept_evidence by name
             with last as (
@@ -401,22 +320,27 @@ class _Rerating(LateRows):
             ),
             changed as (
                 -- sums of hashes stand for all rows of a seller
-                select {key}
+                select {SELLER}
                 from (
-                    select {key}, 1 as number, cast(hash(t) as hugeint) as row_hash from aside.main.evidence_before as t
+                    select {SELLER}, 1 as number, cast(hash(t) as hugeint) as row_hash
+                    from aside.main.evidence_before as t
                     union all
-                    select {key}, -1, -cast(hash(t) as hugeint) from aside.main.evidence_now as t
+                    select {SELLER}, -1, -cast(hash(t) as hugeint) from aside.main.evidence_now as t
                 )
                 group by all
                 having sum(number) <> 0 or sum(row_hash) <> 0
+            ),
+            were as (from aside.main.evidence_before semi join changed using ({SELLER})),
+            are as (from aside.main.evidence_now semi join changed using ({SELLER})),
+            differing as (
+                select *, true as was_there from (from were except from are)
+                union all by name
+                select {key}, false as was_there from are anti join were using ({key})
             )
-            select before.*, last.last_closed
-            from aside.main.evidence_before as before
+            select differing.*, last.last_closed
+            from differing
             join last using (marketplace_id)
-            semi join changed using ({key})
-            anti join (
-                from billing.kept_evidence semi join last using (marketplace_id, last_closed)
-            ) using ({key})""")
+            anti join billing.kept_evidence using ({key}, last_closed)""")
 
     def enter(self, terms: Mapping[str, Terms]) -> None:
         """Note how far the marketplaces are."""

@@ -339,6 +339,7 @@ class _Attempt:
         self.con.execute(f"""
             insert into raw.superseded (dataset, file_id, row_number, load_id)
             select '{self.dataset.name}', file_id, row_number, {self.this.load_id} from beaten""")
+        self.note_times(file_id)
         skipped = self.con.execute(
             "select skipped, count(*) from doubtful where skipped is not null group by skipped order by skipped"
         )
@@ -365,6 +366,20 @@ class _Attempt:
             )
         self.enter(file_id, result)
         return result
+
+    def note_times(self, file_id: int) -> None:
+        """Note in `audit.file_times` when what the file brought or beat happened: other months are as they were."""
+        at = self.dataset.happened_at
+        if at is not None:
+            self.con.execute(f"""
+                insert into audit.file_times
+                select {file_id}, min({at}), max({at})
+                from (
+                    select {at} from raw.{self.dataset.name} where file_id = {file_id}
+                    union all
+                    select {at} from known_versions semi join beaten using (file_id, row_number)
+                )
+                having count(*) > 0""")
 
     def as_they_lie(self) -> str:
         """How the new rows are ordered, so that an order, a slice of orders or a month is found without the others."""

@@ -8,7 +8,7 @@ import pytest
 from house import bill, load_paths, opened, row, write_csv
 
 from assets import making
-from assets.making import ChecksFailedError, make, set_scope
+from assets.making import ChecksFailedError, datasets_read_within, make, set_scope
 from assets.tables import Table, read_table, steps, tables
 from assets.warehouse import Warehouse
 
@@ -232,6 +232,36 @@ def test_what_late_rows_can_change_is_made_again_and_nothing_else(
     load_paths(warehouse, write_csv(tmp_path / "later", {"sellers": seller}))
     assert {"core.enrolment_events", "core.enrolments", "core.units", "core.contacts"} <= made()
     assert warehouse.rows("select outcome from core.units where shipment_id = 'P1'") == [{"outcome": "never_enrolled"}]
+
+
+@pytest.mark.parametrize(
+    ("late", "is_made_again"),
+    [
+        ({"shipment_id": "P9", "shipped_at": "2026-02-20T12:00:00Z"}, False),
+        ({"shipment_id": "P9", "shipped_at": "2026-03-20T12:00:00Z"}, True),
+        ({"shipment_id": "P1", "shipped_at": "2026-04-20T12:00:00Z", "updated_at": "2026-04-21T00:00:00Z"}, True),
+    ],
+)
+def test_rows_of_other_months_leave_a_month_as_it_is_unless_they_beat_one_of_its_rows(
+    late: dict[str, str], is_made_again: bool, warehouse: Warehouse, made: Callable[..., set[str]], tmp_path: Path
+) -> None:
+    load_paths(warehouse, write_csv(tmp_path / "late", {"shipments": [row("shipments", order_id="O", **late)]}))
+    assert ("core.units" in made()) is is_made_again
+    was_beaten = late["shipment_id"] == "P1"
+    assert (warehouse.rows("from core.units where shipment_id = 'P1' and period = '2026-03'") == []) is was_beaten
+
+
+def test_what_is_read_of_a_month_alone_is_told_from_the_sql() -> None:
+    queries = {step[0].full_name: [query for table in step for query in table.queries] for step in steps()}
+    read = {name: datasets_read_within(each) for name, each in queries.items()}
+    assert {name: found for name, found in read.items() if found} == {
+        "core.contacts": ["contacts"],
+        "core.defects": ["defects"],
+        "core.refunds": ["refunds"],
+        "core.requests": ["seller_requests"],
+        "core.returns": ["returns"],
+        "core.units": ["shipments"],
+    }
 
 
 def test_another_month_is_made_and_the_first_stays_as_it_is(

@@ -310,6 +310,43 @@ def test_months_that_do_not_add_up_are_rated_anew_as_a_whole_where_that_is_asked
     assert finance.entries(MAY) == []
 
 
+def test_counts_carried_on_from_wrong_ones_stop_the_next_close_until_all_is_rated_anew(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.warehouse.con.execute("update billing.performance set contacts = 1, cpu = 0.1 where seller_id = 'S'")
+    finance.ship("late", 5, MARCH)
+    finance.run(APRIL)
+    for _ in range(2):
+        with pytest.raises(CloseError) as refused:
+            finance.close(APRIL)
+        for table, rows in (("performance", 2), ("rerated_lines", 2)):
+            broken = f"billing.{table}: {rows} of {US} break “what late rows came to = what all rows come to”"
+            assert broken in str(refused.value)
+    assert finance.warehouse.con.execute(CARRIED).fetchall() == [(MARCH, US), (MARCH, "unknown")]
+    finance.warehouse.makes_anew = True
+    finance.run(APRIL)
+    finance.warehouse.makes_anew = False
+    finance.close(APRIL)
+    assert [entry[1:4] for entry in finance.entries(APRIL)] == [("reversal", -10, 1), ("correction", 15, 1)]
+
+
+def test_a_seller_with_nothing_to_be_judged_by_is_judged_by_all_its_orders_once_it_has(finance: Finance) -> None:
+    finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2025-01-01T00:00:00Z")])
+    placed = {"seller_id": "T", "purchased_at": "2026-03-02T12:00:00Z"}
+    finance.load(order_items=[row("order_items", order_id=order, **placed) for order in ("B", "C", "D")])
+    finance.close(MARCH)
+    judged = "select units, orders_in_quarter from billing.performance where seller_id = 'T' order by period"
+    assert finance.warehouse.con.execute(judged).fetchall() == []
+    finance.load(shipments=[finance.parcel("B", 1, MARCH)])
+    finance.run(APRIL)
+    assert finance.warehouse.con.execute(judged).fetchall() == [(1, 3)]
+    finance.close(APRIL)
+    finance.load(shipments=[finance.parcel("B", 1, MARCH, is_void="true", updated_at="2026-05-02T00:00:00Z")])
+    finance.run(MAY)
+    assert finance.warehouse.con.execute(judged).fetchall() == []
+    assert [entry[1:3] for entry in finance.entries(MAY)] == [("reversal", -1)]
+    finance.close(MAY)
+
+
 def test_what_late_rows_explain_is_theirs_where_all_is_rated_anew(finance: Finance) -> None:
     finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2025-01-01T00:00:00Z")])
     item = {"order_id": "B", "seller_id": "T", "quantity": "7", "purchased_at": "2026-03-02T12:00:00Z"}

@@ -109,6 +109,35 @@ def test_what_a_line_rests_on_stays_when_later_rows_come_and_months_close(financ
         assert len(kept) == 3
 
 
+def test_a_line_rests_on_what_it_did_though_nothing_of_it_is_left(tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        finance.close(MARCH)
+        seen = lines(finance, MARCH)
+        void = {"is_void": "true", "updated_at": "2026-04-02T00:00:00Z"}
+        finance.load(shipments=[finance.parcel("A", 10, MARCH, **void)])
+        finance.run(APRIL)
+        assert warehouse.rows("from billing.performance where period = '2026-03'") == []
+        assert lines(finance, MARCH) == seen
+        (reversal,) = lines(finance, APRIL)
+        assert reversal["rows"] == seen[0]["rows"]
+        assert {entry["dataset"] for entry in reversal["rows"]} == {"shipments", "order_items", "enrolment_events"}
+
+
+def test_only_rows_that_are_otherwise_are_kept(tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        finance.ship("B", 3, MARCH)
+        finance.close(MARCH)
+        finance.load(shipments=[finance.parcel("B", 2, MARCH, updated_at="2026-04-02T00:00:00Z")])
+        finance.run(APRIL)
+        kept = warehouse.rows("select dataset, subject_id, quantity, was_there from billing.kept_evidence order by all")
+        assert [tuple(each.values()) for each in kept] == [
+            ("shipments", "P-B", 3, True),
+            ("shipments", None, None, False),
+        ]
+
+
 def test_a_run_of_another_marketplace_leaves_what_closed_lines_rest_on(tmp_path: Path) -> None:
     with opened(tmp_path / "home") as warehouse:
         finance = Finance(warehouse, tmp_path)
