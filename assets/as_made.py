@@ -45,11 +45,14 @@ IDENTIFYING = {"billing.closes": "period, marketplace_id", "billing.credits": "c
 """Columns that stand for a row that never changes, so that it does not count when it was written."""
 
 LAST_LOAD = """
-    select max(load_id)
+    select
+        max(load_id) filter (where coalesce(first_at < $end and last_at >= $first, true)) as last_load,
+        count(*) > 0 as is_there
     from audit.files
     left join audit.file_times using (file_id)
-    where dataset = $dataset and rows_loaded > 0 and coalesce(first_at < $end and last_at >= $first, true)"""
-"""The last load that changed rows in force of a dataset; of those that happened between two instants, if given."""
+    where dataset = $dataset and rows_loaded > 0"""
+"""The last load that changed rows in force of a dataset, of those that happened between two instants, if given; and
+whether there are any at all: a table of a dataset of which nothing was ever loaded is left empty."""
 
 
 def version_of(

@@ -20,7 +20,9 @@ TIME = "datetime64[us]"
 
 
 def read(folder: Path, name: str, columns: list[str], times: list[str], **types: str) -> pd.DataFrame:
-    """The columns of all files of a dataset, with their types."""
+    """The columns of all files of a dataset, with their types; or of what `with_pandas_in_full.py` kept of them."""
+    if (folder / f"{name}.parquet").exists():
+        return pd.read_parquet(folder / f"{name}.parquet", columns=columns)
     kinds = {column: types.get(column, "str") for column in columns}
     frames = [pd.read_csv(path, usecols=columns, dtype=kinds) for path in sorted(folder.glob(f"{name}*.csv"))]
     rows = pd.concat(frames, ignore_index=True) if len(frames) > 1 else frames[0]
@@ -115,18 +117,28 @@ def in_month(rows: pd.DataFrame, time: str, markets: pd.DataFrame, start: str = 
     return rows[(rows[time] >= starts) & (rows[time] < ends)]
 
 
-def performance(folder: Path, items: pd.DataFrame, units: pd.DataFrame, markets: pd.DataFrame) -> pd.DataFrame:
-    """Units, contacts, returns and orders of each seller and marketplace."""
+def counted(folder: Path, items: pd.DataFrame, markets: pd.DataFrame) -> pd.DataFrame:
+    """The contacts of the month that count."""
     columns = ["contact_id", *ITEM, "reason", "contacted_at", "is_void", "updated_at"]
     contacts = latest(read(folder, "contacts", columns, ["contacted_at", "updated_at"], is_void="bool"), ["contact_id"])
-    contacts = contacts[contacts.order_id.notna()]
+    contacts = with_items(contacts[contacts.order_id.notna()], items)
+    contacts = in_month(contacts.merge(items, on=ITEM), "contacted_at", markets)
+    is_counted = ~contacts.is_void & contacts.is_covered & (contacts.contacted_at >= contacts.purchased_at)
+    return contacts[is_counted & ~contacts.reason.isin(["invoice", "customisation", "pre_order"])]
+
+
+def with_items(contacts: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:
+    """Contacts that name only an order are about its first covered item, else its first."""
     of_orders = items[items.order_id.isin(contacts.order_id[contacts.order_item_id.isna()])]
     by_rank = of_orders.sort_values(["is_covered", "order_item_id"], ascending=[False, True])
     first = by_rank.drop_duplicates("order_id").set_index("order_id").order_item_id
-    contacts["order_item_id"] = contacts.order_item_id.fillna(contacts.order_id.map(first))
-    contacts = in_month(contacts.merge(items, on=ITEM), "contacted_at", markets)
-    is_counted = ~contacts.is_void & contacts.is_covered & (contacts.contacted_at >= contacts.purchased_at)
-    is_counted &= ~contacts.reason.isin(["invoice", "customisation", "pre_order"])
+    return contacts.assign(order_item_id=contacts.order_item_id.fillna(contacts.order_id.map(first)))
+
+
+def performance(
+    folder: Path, items: pd.DataFrame, units: pd.DataFrame, contacts: pd.DataFrame, markets: pd.DataFrame
+) -> pd.DataFrame:
+    """Units, contacts that count, returns and orders of each seller and marketplace."""
     columns = ["return_id", *ITEM, "requested_at", "label"]
     returns = read(folder, "returns", columns, ["requested_at"]).drop_duplicates()
     returns = in_month(returns.merge(items, on=ITEM), "requested_at", markets)
@@ -136,7 +148,7 @@ def performance(folder: Path, items: pd.DataFrame, units: pd.DataFrame, markets:
     return pd.concat(
         [
             charged.agg(month_units=("quantity", "sum"), valid=("valid", "sum")),
-            contacts[is_counted].groupby(SELLER).agg(contacts=("contact_id", "size")),
+            contacts.groupby(SELLER).agg(contacts=("contact_id", "size")),
             returns.groupby(SELLER).agg(returns=("return_id", "size"), prepaid=("is_prepaid", "sum")),
             placed.groupby(SELLER).agg(orders=("order_id", "nunique")),
         ],
@@ -184,7 +196,8 @@ def main(folder: Path, period: str) -> None:
     )
     units["is_trial"] = units.shipped_at < units.trial_ends_at
     terms = terms.merge(markets[["marketplace_id", "minor_units"]], on="marketplace_id")
-    lines = fee_lines(units, performance(folder, items, units, markets), terms, tiers)
+    seen = performance(folder, items, units, counted(folder, items, markets), markets)
+    lines = fee_lines(units, seen, terms, tiers)
     print(lines.units.sum(), len(lines), f"{lines.amount.sum():.4f}")
 
 

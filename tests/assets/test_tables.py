@@ -251,6 +251,17 @@ def test_rows_of_other_months_leave_a_month_as_it_is_unless_they_beat_one_of_its
     assert (warehouse.rows("from core.units where shipment_id = 'P1' and period = '2026-03'") == []) is was_beaten
 
 
+def test_a_month_without_rows_of_a_dataset_is_made_again_when_the_first_of_all_are_loaded(
+    warehouse: Warehouse, made: Callable[..., set[str]], tmp_path: Path
+) -> None:
+    counted = "select period from audit.refund_balance where period = '2026-03'"
+    assert warehouse.rows(counted) == []
+    refund = row("refunds", refund_id="R", order_id="O", refunded_at="2026-05-05T12:00:00Z")
+    load_paths(warehouse, write_csv(tmp_path / "first", {"refunds": [refund]}))
+    assert "core.refunds" in made()
+    assert warehouse.rows(counted) != []
+
+
 def test_what_is_read_of_a_month_alone_is_told_from_the_sql() -> None:
     queries = {step[0].full_name: [query for table in step for query in table.queries] for step in steps()}
     read = {name: datasets_read_within(each) for name, each in queries.items()}
