@@ -59,7 +59,8 @@ class Timed:
 
 
 def timed(command: Sequence[str | Path], **environment: str) -> Timed:
-    """Run a command as a whole process."""
+    """Run a command as a whole process; what was written before it is on the disk by then, and no burden of its."""
+    os.sync()
     started = time.monotonic()
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as complaint:
         process = subprocess.Popen(

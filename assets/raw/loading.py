@@ -279,8 +279,8 @@ class _Attempt:
     def find_repeats(self, file_id: int) -> None:
         """`duplicates`: rows whose key and content are known; `beaten`: versions, of this file or before, that lose.
 
-        Few keys come twice. They are found by a hash of the key, of the rows known before only the key is read;
-        the rows that share a hash, `again` and `known_versions`, are then compared by what they say.
+        Few keys come twice. They are found by a hash of the key, of the rows known before only the key is read. Of the
+        rows that share a hash, `again` and `known_versions`, those that may say the same are then read as a whole.
         """
         dataset, columns, raw = self.dataset, ", ".join(self.dataset.columns), f"raw.{self.dataset.name}"
         key = ", ".join(dataset.key)
@@ -302,8 +302,11 @@ class _Attempt:
             select rowid as raw_rowid, hash({key}) as key_hash from {raw}
             where hash({key}) in (select hash({key}) from incoming)""")
         is_known = bool(self.number("select count(*) from known_rows"))
+        alike = ", ".join((*dataset.key, *dataset.order_of_versions))
+        at = f", {dataset.happened_at}" if dataset.happened_at else ""
         self.con.execute(f"""
             create temp table known_versions as
+            select {version}, row_number{at}, rowid as raw_rowid
             from {raw} where {"rowid in (select raw_rowid from known_rows)" if is_known else "false"}""")
         self.con.execute(f"""
             create temp table again as
@@ -313,7 +316,11 @@ class _Attempt:
             select row_number from again
             qualify row_number() over (partition by {columns} order by row_number) > 1
             union
-            select row_number from again semi join known_versions as known on {same}""")
+            select row_number from again
+            semi join (
+                from {raw}
+                where rowid in (select raw_rowid from known_versions semi join again using ({alike}))
+            ) as known on {same}""")
         self.con.execute(f"""
             create temp table beaten as
             with fresh as (
