@@ -97,7 +97,7 @@ class Laboratory:
         self.used += 1
         for table in [
             *(f"raw.{name}" for name in DATASETS),
-            *("raw.superseded", "audit.files", "audit.quarantine", "audit.hashes"),
+            *("raw.superseded", "audit.files", "audit.file_times", "audit.quarantine", "audit.hashes"),
         ]:
             self.now.warehouse.con.execute(f"delete from {table}")
         for place in self.now.folder.iterdir():
