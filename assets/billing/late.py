@@ -136,7 +136,10 @@ class LateRows:
     # -- what came late -----------------------------------------------------------------------------------------
 
     def find_changed_enrolments(self) -> None:
-        """`changed_sellers`: sellers, of any marketplace, whose enrolment is otherwise than it was known to be."""
+        """`changed_sellers`: sellers, of any marketplace, whose enrolment is otherwise than it was known to be.
+
+        Or an event of it, though it came to nothing: it stands behind their lines.
+        """
         self.warehouse.show_as_of(self.since, raw="warehouse.raw")
         events, terms = ("core.enrolment_events", "core.enrolments"), ("core.terms", "core.tiers")
         for name in terms:
@@ -154,9 +157,11 @@ class LateRows:
                 self.show(before(name), f"from warehouse.{name}")
         self.con.execute(f"""
             create table changed_sellers as
-            select distinct marketplace_id, seller_id from (
-                {differing(f"from {before('core.enrolments')}", "from warehouse.core.enrolments")}
-            )""")
+            select marketplace_id, seller_id
+            from ({differing(f"from {before('core.enrolments')}", "from warehouse.core.enrolments")})
+            union
+            select marketplace_id, seller_id
+            from ({differing(f"from {before('core.enrolment_events')}", "from warehouse.core.enrolment_events")})""")
         for name in terms:
             self.con.execute(f"drop table {name}")
         look_through(self.con, [*events, *terms, "in_force.sellers"])

@@ -138,6 +138,43 @@ def test_only_rows_that_are_otherwise_are_kept(tmp_path: Path) -> None:
         ]
 
 
+@pytest.mark.parametrize(
+    "event",
+    [
+        {"event": "activate", "effective_at": "2026-01-01T00:00:00Z"},
+        {"event": "activate", "effective_at": "2026-01-01T00:00:00Z", "terms_accepted": "false"},
+        {"event": "deactivate", "effective_at": "2024-06-01T00:00:00Z"},
+    ],
+)
+def test_a_late_event_that_comes_to_nothing_is_not_behind_earlier_lines(event: dict[str, str], tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        finance.close(MARCH)
+        seen = lines(finance, MARCH)
+        finance.load(enrolment_events=[row("enrolment_events", seller_id="S", **event)])
+        finance.run(APRIL)
+        assert lines(finance, MARCH) == seen
+        assert finance.entries(APRIL) == []
+
+
+def test_a_row_that_changes_after_each_close_is_once_behind_each_line(tmp_path: Path) -> None:
+    with opened(tmp_path / "home") as warehouse:
+        finance = Finance(warehouse, tmp_path)
+        seen: dict[str, list] = {}
+        for number, period in enumerate((MARCH, APRIL, MAY), start=1):
+            if period != MARCH:
+                finance.contact(f"C-{period}", MARCH)  # so that March is reversed and corrected
+            finance.close(period)
+            seen[period] = lines(finance, period)
+            version = {"quantity": str(10 + number), "updated_at": f"2026-04-0{number}T00:00:00Z"}
+            placed = {"order_id": "A", "purchased_at": "2026-03-02T12:00:00Z"}
+            finance.load(order_items=[row("order_items", **placed, **version)])
+            finance.run("2026-06")
+            assert {each: lines(finance, each) for each in seen} == seen
+        kept = warehouse.rows("from billing.kept_evidence where subject_id = 'P-A'")
+        assert [each["was_there"] for each in kept] == [True, True, True]
+
+
 def test_a_run_of_another_marketplace_leaves_what_closed_lines_rest_on(tmp_path: Path) -> None:
     with opened(tmp_path / "home") as warehouse:
         finance = Finance(warehouse, tmp_path)
