@@ -1,8 +1,8 @@
 """Which tables would come out as they are, so that a run need not make them again.
 
 Beside the rows of a table stands, for each period and marketplace, a version: a hash of all that they were made from,
-which is the code, the last load that brought rows of the datasets it reads, the versions of the tables it reads, and
-the content of those that Python makes. It is written in the transaction that writes the rows and checks them. Where
+which is the code, the last load that brought rows of the datasets (and months) it reads, the versions of the tables it
+reads, and the content of those that Python makes. It is written in the transaction that writes the rows and checks them. Where
 everything is as it was, so are the rows, and every check of them holds as it did.
 
 Does not belong here: making anything.

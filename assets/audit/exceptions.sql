@@ -62,11 +62,10 @@ group by order_hash
 having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at));
 
 -- Items that were ordered outside of the period, of orders of which another was ordered in it. One condition: so the engine
--- holds the period's orders and reads history past them, and not the other way round. In any version: one item too many
--- is no harm.
+-- holds the period's orders and reads history past them, and not the other way round.
 create temp table items_of_other_times as
 select file_id, row_number, hash(order_id) as order_hash
-from raw.order_items
+from core.order_items
 where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
     and hash(order_id) in (
         select hash(order_id) from core.order_items where purchased_at >= $first_instant and purchased_at < $last_instant

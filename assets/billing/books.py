@@ -115,7 +115,10 @@ TABLES: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         ),
         {
             **_EVIDENCE,
-            "was_there": ("boolean", "whether it spoke for or against the line until then; if not, it is only named"),
+            "was_there": (
+                "boolean",
+                "true: these are its values until then; false: it was not there until then, and has its key alone",
+            ),
             "last_closed": (
                 "varchar",
                 "the marketplace's last closed period when it changed; what was posted up to then rests on it",

@@ -97,9 +97,9 @@ class CarriedCounts(LateRows):
     def carry_counts(self) -> None:
         """`carried_totals` and so on: what the affected sellers count for now.
 
-        That is what they counted for, less late orders as they were, more late orders as they are. A seller that had
-        nothing to be judged by and now has, or the other way round, is told by all its items: `of_late.order_items`
-        gets them.
+        That is what they counted for, less late orders as they were, more late orders as they are. The orders
+        of the quarter of a seller that enters or leaves billing.performance are counted from all its items, which are
+        added to `of_late.order_items`.
         """
         for when, show in (("before", self.show_as_before), ("now", self.show_as_now)):
             show()

@@ -80,7 +80,7 @@ lines as (
         and closes.period = dated.known_with
 ),
 kept as (
-    -- a row is as it was for what was posted up to the close after which it changed, and after its change before that
+    -- a kept row holds for lines known with a period after `after`, when it had changed before, and up to last_closed
     select
         *,
         lag(last_closed) over (

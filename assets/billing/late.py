@@ -49,7 +49,7 @@ UNREAD = {"order_items": ("asin",), "shipments": ("carrier", "tracking_id")}
 
 
 def were(name: str) -> str:
-    """Aside: rows of a table as they were: of orders those that are late, of performance that of affected sellers."""
+    """Aside: the rows of a table as they were, of late orders; of performance, of affected sellers."""
     return f"were_{name.partition('.')[2]}"
 
 
@@ -138,7 +138,7 @@ class LateRows:
     def find_changed_enrolments(self) -> None:
         """`changed_sellers`: sellers, of any marketplace, whose enrolment is otherwise than it was known to be.
 
-        Or an event of it, though it came to nothing: it stands behind their lines.
+        `told_sellers`: others of whom an event is otherwise, though it came to nothing: it stands behind their lines.
         """
         self.warehouse.show_as_of(self.since, raw="warehouse.raw")
         events, terms = ("core.enrolment_events", "core.enrolments"), ("core.terms", "core.tiers")
@@ -157,11 +157,13 @@ class LateRows:
                 self.show(before(name), f"from warehouse.{name}")
         self.con.execute(f"""
             create table changed_sellers as
-            select marketplace_id, seller_id
-            from ({differing(f"from {before('core.enrolments')}", "from warehouse.core.enrolments")})
-            union
-            select marketplace_id, seller_id
-            from ({differing(f"from {before('core.enrolment_events')}", "from warehouse.core.enrolment_events")})""")
+            select distinct marketplace_id, seller_id
+            from ({differing(f"from {before('core.enrolments')}", "from warehouse.core.enrolments")})""")
+        self.con.execute(f"""
+            create table told_sellers as
+            select distinct marketplace_id, seller_id
+            from ({differing(f"from {before('core.enrolment_events')}", "from warehouse.core.enrolment_events")})
+            anti join changed_sellers using (marketplace_id, seller_id)""")
         for name in terms:
             self.con.execute(f"drop table {name}")
         look_through(self.con, [*events, *terms, "in_force.sellers"])
@@ -234,6 +236,11 @@ class LateRows:
                 select distinct order_id
                 from warehouse.raw.order_items semi join orders_of_changed using (order_id)
                 where marketplace_id in (select marketplace_id from scope)""")
+        if not self.is_empty("from told_sellers"):
+            self.con.execute("""
+                insert into late_orders
+                select distinct order_id
+                from warehouse.raw.order_items semi join told_sellers using (marketplace_id, seller_id)""")
 
     def times(self, raw: str) -> str:
         """The query of when anything of an order happened that may count in a closed period, in any version of it."""
@@ -252,6 +259,8 @@ class LateRows:
         self.show("of_late.superseded", "from warehouse.raw.superseded")
         for dataset, clock in CLOCKS.items():
             closed = "" if dataset == "order_items" else f"where {self.within_closed(clock)}"
+            if dataset == "shipments":  # what was shipped before counts for what is reported
+                closed = f"where {clock} < (select max(ends_at) from scope)"
             rows = self.rows_of(f"warehouse.raw.{dataset}", f"{self.only('late_orders', 'order_id')} {closed}")
             self.con.execute(f"create {self.kind} of_late.{dataset} as {without_unread(dataset)} {rows}")
 
@@ -311,7 +320,7 @@ class LateRows:
             from warehouse.billing.performance semi join affected using (period, marketplace_id, seller_id)""")
 
     def units_as_they_were(self) -> str:
-        """The query of the units of late orders: most of a large table is ids, and these the raw rows have as well."""
+        """The query of the units of late orders: small columns are read, ids come from the raw rows fetched before."""
         found = "select rowid from warehouse.core.units semi join of_late.shipments using (file_id, row_number)"
         return f"""
             with few as materialized (

@@ -1,4 +1,4 @@
-"""Closed periods counted and rated again from all rows, and held against what was carried forward (`carried.py`).
+"""Closed periods counted again from all raw rows, rated again from core's, and held against what was carried forward.
 
 Done before a close, which books what was carried. Does not belong here: carrying anything.
 """

@@ -215,7 +215,6 @@ class _Rerating(CarriedCounts):
     def narrow_to_late_orders_again(self) -> None:
         """What is reported aside: all that concerns late orders or no order, with the causes just found."""
         look_through(self.con, ("core.enrolment_events", "core.enrolments"))
-        self.show("raw.order_items", "from of_late.order_items")
         self.show("in_force.order_items", "from in_force.late_order_items")
         self.show(
             "billing.late_causes",
@@ -293,6 +292,11 @@ class _Rerating(CarriedCounts):
             insert into audit.exceptions by name
             select * from aside.audit.exceptions as fresh
             anti join audit.exceptions using (period, marketplace_id, kind, subject, detail)""")
+        self.con.execute(f"""
+            delete from audit.exceptions
+            where {IN_SCOPE} and kind = 'no_returns_loaded' and (period, marketplace_id, subject) not in (
+                select period, marketplace_id, terms_id from billing.rerated_lines where kind = 'charge'
+            )""")
         # A row may have left a marketplace in which nothing else was touched: all of the month is counted again.
         if not self.whole:
             self.con.execute("""

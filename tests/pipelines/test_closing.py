@@ -329,6 +329,55 @@ def test_counts_carried_on_from_wrong_ones_stop_the_next_close_until_all_is_rate
     assert [entry[1:4] for entry in finance.entries(APRIL)] == [("reversal", -10, 1), ("correction", 15, 1)]
 
 
+def test_anew_rates_as_a_whole_before_anything_is_carried(finance: Finance) -> None:
+    finance.close(MARCH)
+    finance.ship("late", 5, MARCH)
+    finance.warehouse.con.execute("update raw.shipments set quantity = 11 where shipment_id = 'P-A'")
+    finance.warehouse.makes_anew = True
+    finance.run(APRIL)
+    finance.warehouse.makes_anew = False
+    assert [entry[1:3] for entry in finance.entries(APRIL)] == [("reversal", -10), ("correction", 16)]
+    finance.close(APRIL)
+
+
+def test_returns_of_late_orders_are_counted_once(finance: Finance) -> None:
+    returned = {"order_id": "A", "requested_at": "2026-03-10T12:00:00Z"}
+    finance.load(returns=[row("returns", return_id=name, label="prepaid", **returned) for name in ("R1", "R2")])
+    finance.close(MARCH)
+    finance.contact("C", MARCH)
+    finance.load(returns=[row("returns", return_id="R3", label="other", **returned)])
+    finance.run(APRIL)
+    judged = "select contacts, returns, returns_prepaid from billing.performance where period = ?"
+    assert finance.warehouse.con.execute(judged, [MARCH]).fetchall() == [(1, 3, 2)]
+    finance.close(APRIL)
+
+
+def test_what_was_shipped_before_the_first_closed_month_counts_for_what_is_reported(finance: Finance) -> None:
+    finance.load(order_items=[row("order_items", order_id="Z", purchased_at="2026-02-02T12:00:00Z", quantity="1")])
+    finance.load(shipments=[finance.parcel("Z", 1, "2026-02"), {**finance.parcel("Z", 1, MARCH), "shipment_id": "P2"}])
+    finance.close(MARCH)
+    assert finance.reported("shipped_beyond_ordered") == [(MARCH, "S")]
+    finance.contact("C", MARCH, order="Z")
+    finance.run(APRIL)
+    assert finance.reported("shipped_beyond_ordered") == [(MARCH, "S")]
+
+
+def test_that_no_returns_were_loaded_is_reported_only_where_something_is_charged(finance: Finance) -> None:
+    finance.close(MARCH)
+    assert finance.reported("no_returns_loaded") == [(MARCH, None)]
+    finance.load(shipments=[finance.parcel("A", 10, MARCH, is_void="true", updated_at="2026-04-02T00:00:00Z")])
+    finance.run(APRIL)
+    assert finance.reported("no_returns_loaded") == []
+
+
+def test_items_of_an_order_that_disagree_across_months_are_reported(finance: Finance) -> None:
+    one = row("order_items", order_id="D", order_item_id="1", purchased_at="2026-03-20T12:00:00Z")
+    other = row("order_items", order_id="D", order_item_id="2", purchased_at="2026-04-20T12:00:00Z", seller_id="T")
+    finance.load(order_items=[one, other])
+    finance.run(MARCH, APRIL)
+    assert finance.reported("order_items_disagree") == [(MARCH, "S")]
+
+
 def test_a_seller_with_nothing_to_be_judged_by_is_judged_by_all_its_orders_once_it_has(finance: Finance) -> None:
     finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2025-01-01T00:00:00Z")])
     placed = {"seller_id": "T", "purchased_at": "2026-03-02T12:00:00Z"}
