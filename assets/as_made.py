@@ -2,8 +2,8 @@
 
 Beside the rows of a table stands, for each period and marketplace, a version: a hash of all that they were made from,
 which is the code, the last load that brought rows of the datasets (and months) it reads, the versions of the tables it
-reads, and the content of those that Python makes. It is written in the transaction that writes the rows and checks them. Where
-everything is as it was, so are the rows, and every check of them holds as it did.
+reads, and the content of those that Python makes. It is written in the transaction that writes the rows and checks
+them. Where everything is as it was, so are the rows, and every check of them holds as it did.
 
 Does not belong here: making anything.
 """
