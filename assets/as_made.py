@@ -51,7 +51,7 @@ LAST_LOAD = """
     from audit.files
     left join audit.file_times using (file_id)
     where dataset = $dataset and rows_loaded > 0"""
-"""The last load that changed rows in force of a dataset, of those that happened between two instants, if given; and
+"""The last load that brought rows of a dataset, if given such as may have happened between two instants; and
 whether there are any at all: a table of a dataset of which nothing was ever loaded is left empty."""
 
 

@@ -85,7 +85,7 @@ ACCOUNTS_OF_LOADS: Mapping[str, tuple[str, Mapping[str, tuple[str, str]]]] = {
         },
     ),
     "audit.file_times": (
-        "One row per file that changed rows of orders in force: from when to when what it brought, or beat, happened.",
+        "One row per file that brought rows about orders: from when to when what it brought, or beat, happened.",
         {
             "file_id": ("bigint primary key", "the file (audit.files)"),
             "first_at": ("timestamp not null", "the earliest: shipped, contacted and so on, UTC"),

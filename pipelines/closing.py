@@ -197,7 +197,7 @@ def count_again(warehouse: Warehouse, period: str, names: Sequence[str]) -> None
         recount(warehouse, names)
     except ChecksFailedError as error:
         raise CloseError(
-            "closed months do not add up with what came late; nothing was closed. It is a fault of this program, or raw"
+            "closed months do not add up with what came late; nothing was closed. It is a fault of this program, or"
             f" rows were changed by hand\n{error}\ncsba run {period} --anew rates those months anew from all rows, and"
             " what differs becomes adjustments: look at them before you close"
         ) from error

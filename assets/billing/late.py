@@ -112,8 +112,13 @@ class LateRows:
 
     def within_closed(self, clock: str) -> str:
         """The condition that an instant lies in a closed period, written out: so the engine reads no other rows."""
-        first, end = self.con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
-        return f"{clock} >= timestamp '{first}' and {clock} < timestamp '{end}'"
+        ((first,),) = self.con.execute("select min(starts_at) from scope").fetchall()
+        return f"{clock} >= timestamp '{first}' and {self.before_open(clock)}"
+
+    def before_open(self, clock: str) -> str:
+        """The condition that an instant lies in a closed period or before all of them."""
+        ((end,),) = self.con.execute("select max(ends_at) from scope").fetchall()
+        return f"{clock} < timestamp '{end}'"
 
     @property
     def kind(self) -> str:
@@ -260,7 +265,7 @@ class LateRows:
         for dataset, clock in CLOCKS.items():
             closed = "" if dataset == "order_items" else f"where {self.within_closed(clock)}"
             if dataset == "shipments":  # what was shipped before counts for what is reported
-                closed = f"where {clock} < (select max(ends_at) from scope)"
+                closed = f"where {self.before_open(clock)}"
             rows = self.rows_of(f"warehouse.raw.{dataset}", f"{self.only('late_orders', 'order_id')} {closed}")
             self.con.execute(f"create {self.kind} of_late.{dataset} as {without_unread(dataset)} {rows}")
 
