@@ -5,6 +5,8 @@ from pathlib import Path
 from typing import Any
 
 DATA = Path(__file__).parents[1] / "data"
+SELLER = ["marketplace_id", "seller_id"]
+ITEM = ["order_id", "order_item_id"]
 PARTS = 10_000
 """Rates and fees are whole numbers of ten-thousandths: money is not left to floats."""
 

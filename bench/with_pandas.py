@@ -12,10 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cards import DATA, PARTS, read_cards
+from cards import DATA, ITEM, PARTS, SELLER, read_cards
 
-SELLER = ["marketplace_id", "seller_id"]
-ITEM = ["order_id", "order_item_id"]
 TIME = "datetime64[us]"
 
 

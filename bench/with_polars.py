@@ -12,15 +12,15 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
-from cards import DATA, PARTS, read_cards
+from cards import DATA, ITEM, PARTS, SELLER, read_cards
 
-SELLER = ["marketplace_id", "seller_id"]
-ITEM = ["order_id", "order_item_id"]
 TIME = pl.Datetime("us")
 
 
 def read(folder: Path, name: str, columns: list[str], times: list[str]) -> pl.LazyFrame:
-    """The columns of all files of a dataset; times in UTC."""
+    """The columns of all files of a dataset, times in UTC; or of what `with_polars_in_full.py` kept of them."""
+    if (folder / f"{name}.parquet").exists():
+        return pl.scan_parquet(folder / f"{name}.parquet").select(columns)
     rows = pl.scan_csv(
         folder / f"{name}*.csv",
         infer_schema_length=None if name == "sellers" else 1000,
@@ -115,11 +115,18 @@ def in_month(rows: pl.LazyFrame, time: str, markets: pl.LazyFrame, start: str = 
     return rows.join(bounds, on="marketplace_id").filter(is_in).drop("from", "until")
 
 
-def performance(folder: Path, items: pl.LazyFrame, units: pl.LazyFrame, markets: pl.LazyFrame) -> pl.LazyFrame:
-    """Units, contacts, returns and orders of each seller and marketplace."""
+def counted(folder: Path, items: pl.LazyFrame, markets: pl.LazyFrame) -> pl.LazyFrame:
+    """The contacts of the month that count."""
     columns = ["contact_id", *ITEM, "reason", "contacted_at", "is_void", "updated_at"]
     contacts = latest(read(folder, "contacts", columns, ["contacted_at", "updated_at"]), ["contact_id"])
-    contacts = contacts.filter(pl.col("order_id").is_not_null())
+    contacts = with_items(contacts.filter(pl.col("order_id").is_not_null()), items)
+    is_counted = ~pl.col("is_void") & pl.col("is_covered") & (pl.col("contacted_at") >= pl.col("purchased_at"))
+    is_counted &= ~pl.col("reason").is_in(["invoice", "customisation", "pre_order"])
+    return in_month(contacts.join(items, on=ITEM), "contacted_at", markets).filter(is_counted)
+
+
+def with_items(contacts: pl.LazyFrame, items: pl.LazyFrame) -> pl.LazyFrame:
+    """Contacts that name only an order are about its first covered item, else its first."""
     unnamed = contacts.filter(pl.col("order_item_id").is_null())
     first = (
         items.join(unnamed, on="order_id", how="semi")
@@ -130,17 +137,21 @@ def performance(folder: Path, items: pl.LazyFrame, units: pl.LazyFrame, markets:
             )
         )
     )
-    contacts = contacts.join(first, on="order_id", how="left").with_columns(pl.coalesce("order_item_id", "first"))
-    is_counted = ~pl.col("is_void") & pl.col("is_covered") & (pl.col("contacted_at") >= pl.col("purchased_at"))
-    is_counted &= ~pl.col("reason").is_in(["invoice", "customisation", "pre_order"])
-    asked = in_month(contacts.join(items, on=ITEM), "contacted_at", markets).filter(is_counted)
+    contacts = contacts.join(first, on="order_id", how="left")
+    return contacts.with_columns(pl.coalesce("order_item_id", "first")).drop("first")
+
+
+def performance(
+    folder: Path, items: pl.LazyFrame, units: pl.LazyFrame, contacts: pl.LazyFrame, markets: pl.LazyFrame
+) -> pl.LazyFrame:
+    """Units, contacts that count, returns and orders of each seller and marketplace."""
     returns = read(folder, "returns", ["return_id", *ITEM, "requested_at", "label"], ["requested_at"]).unique()
     sent_back = in_month(returns.join(items, on=ITEM), "requested_at", markets).filter("is_covered")
     placed = in_month(items.filter("is_own"), "purchased_at", markets, "quarter_starts_at")
     valid = pl.col("quantity").filter(pl.col("is_tracking_valid").cast(pl.String) == "true").sum()
     seen = units.group_by(SELLER).agg(pl.col("quantity").sum().alias("month_units"), valid.alias("valid"))
     for counts in (
-        asked.group_by(SELLER).agg(pl.len().alias("contacts")),
+        contacts.group_by(SELLER).agg(pl.len().alias("contacts")),
         sent_back.group_by(SELLER).agg(
             pl.len().alias("returns"), (pl.col("label") == "prepaid").sum().alias("prepaid")
         ),
@@ -196,7 +207,8 @@ def main(folder: Path, period: str) -> None:
         .lazy()
     )
     terms = terms.join(markets.select("marketplace_id", "minor_units"), on="marketplace_id")
-    lines = fee_lines(units, performance(folder, items, units, markets), terms, tiers).collect(engine="streaming")
+    seen = performance(folder, items, units, counted(folder, items, markets), markets)
+    lines = fee_lines(units, seen, terms, tiers).collect(engine="streaming")
     print(lines["units"].sum(), len(lines), f"{lines['amount'].sum():.4f}")
 
 
