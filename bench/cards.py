@@ -7,8 +7,9 @@ from typing import Any
 DATA = Path(__file__).parents[1] / "data"
 SELLER = ["marketplace_id", "seller_id"]
 ITEM = ["order_id", "order_item_id"]
+EXCLUDED_REASONS = ["invoice", "customisation", "pre_order"]
 PARTS = 10_000
-"""Rates and fees are whole numbers of ten-thousandths: money is not left to floats."""
+"""Rates and fees are whole numbers of ten-thousandths, so that amounts are rounded exactly."""
 
 
 def read_cards() -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:

@@ -6,8 +6,9 @@ A size is a number of order items of one month, with the shipments, contacts and
 of up to ten million is written once; a larger size is that world several times over, each time under other ids, loaded
 part by part. Such a part is removed once it is loaded, so that the disk holds little more than the warehouse.
 
-`--memory` is what a process may hold, in GB: of it the engine gets what the interpreter and its libraries leave. The
-peak that is shown is the kernel's for the whole process. Writes a table in Markdown, and a plot as SVG.
+`--memory` is what a process may hold, in GB: `CSBA_MEMORY`, what the engine gets of it, is what the interpreter and its
+libraries leave. The peak that is shown is the kernel's for the whole process, and the table says whether it stayed
+within. Writes a table in Markdown, and a plot as SVG.
 """
 
 import argparse
@@ -23,13 +24,13 @@ from itertools import pairwise
 from pathlib import Path
 
 import duckdb
-from run import BENCH, CSBA, MONTH, PEERS, Timed, machine, timed
+from run import BENCH, CSBA, MONTH, PEERS, Timed, apart, machine, timed
 
 PART = 10_000_000
 """Order items of a world that is written as it is."""
 UNITS_AN_ITEM = 1.24
 """Of the worlds that `csba generate` writes: so many units are shipped for each row of order items."""
-INTERPRETER = 1.0
+INTERPRETER = 1.2
 """GB that a process holds beside its engine's memory."""
 STAGE = re.compile(r"^\d{4}-\d\d (\S+) +([\d,]+) +([\d,.]+) +([\d,.]+|–) +([\d,.]+|–)\s*$", re.MULTILINE)
 LETTERED = ("shipment_id", "contact_id", "return_id")
@@ -69,21 +70,28 @@ def parts(world: Path, number: int, out: Path) -> Iterator[list[Path]]:
     """The files of a world, `number` times over; those of a part are gone when the next is asked for."""
     yield sorted(world.glob("*.csv"))
     for part in range(1, number):
-        renamed = [out / f"{path.stem}_{part}.csv" for path in sorted(world.glob(f"*{MONTH}.csv"))]
-        with duckdb.connect() as con:
-            for path, to in zip(sorted(world.glob(f"*{MONTH}.csv")), renamed, strict=True):
-                rows = f"read_csv('{path}', all_varchar = true)"
-                names = [row[0] for row in con.execute(f"describe from {rows}").fetchall()]
-                ids = {
-                    "order_id": f"(substr(order_id, 1, 3)::int + 4 * {part}) || substr(order_id, 4)",
-                    "order_item_id": f"'{part}' || order_item_id",
-                    **{name: f"{name}[1] || '{part}' || {name}[2:]" for name in LETTERED},
-                }
-                replaced = ", ".join(f"{ids[name]} as {name}" for name in names if name in ids)
-                con.execute(f"copy (select * replace ({replaced}) from {rows}) to '{to}'")
+        renamed = apart(_under_other_ids, world, part, out)
         yield renamed
         for path in renamed:
             path.unlink()
+
+
+def _under_other_ids(world: Path, part: int, out: Path) -> list[Path]:
+    """The month's files of a world as another part of a larger one."""
+    renamed = []
+    with duckdb.connect() as con:
+        for path in sorted(world.glob(f"*{MONTH}.csv")):
+            rows = f"read_csv('{path}', all_varchar = true)"
+            names = [row[0] for row in con.execute(f"describe from {rows}").fetchall()]
+            ids = {
+                "order_id": f"(substr(order_id, 1, 3)::int + 4 * {part}) || substr(order_id, 4)",
+                "order_item_id": f"'{part}' || order_item_id",
+                **{name: f"{name}[1] || '{part}' || {name}[2:]" for name in LETTERED},
+            }
+            replaced = ", ".join(f"{ids[name]} as {name}" for name in names if name in ids)
+            renamed.append(out / f"{path.stem}_{part}.csv")
+            con.execute(f"copy (select * replace ({replaced}) from {rows}) to '{renamed[-1]}'")
+    return renamed
 
 
 def measure(items: int, sellers: int, memory: float, folder: Path) -> Size:
@@ -99,11 +107,16 @@ def measure(items: int, sellers: int, memory: float, folder: Path) -> Size:
     limits = {"CSBA_HOME": str(home), "CSBA_MEMORY": f"{memory - INTERPRETER:.1f}GB", "COLUMNS": "200"}
     loads = [timed([*CSBA, "load", *paths], **limits) for paths in parts(world, round(items / part), renamed)]
     run = timed([*CSBA, "run", MONTH, "--tables-only", "--profile"], **limits)
-    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
-        query = "select (select count(*) from raw.{}) as n"
-        found = [con.execute(query.format(name)).fetchall()[0][0] for name in ("order_items", "shipments", "contacts")]
+    found = apart(_rows_loaded, home)
     shutil.rmtree(home)
     return Size(*found, [_together("load", loads), _together("run", [run]), *_stages(run.output)])
+
+
+def _rows_loaded(home: Path) -> list[int]:
+    """Order items, shipment lines and contacts."""
+    with duckdb.connect(str(home / "warehouse.duckdb"), read_only=True) as con:
+        names = ("order_items", "shipments", "contacts")
+        return [con.execute(f"select count(*) from raw.{name}").fetchall()[0][0] for name in names]
 
 
 def _together(name: str, runs: list[Timed]) -> Stage:
@@ -121,7 +134,7 @@ def _stages(profile: str) -> Iterator[Stage]:
 
 def in_markdown(sizes: Sequence[Size], memory: float) -> str:
     """The table of what was measured."""
-    last = sizes[-1]
+    last, most = sizes[-1], max(size.stage(name).memory for size in sizes for name in WHOLE)
     names = [*WHOLE, *(stage.name for stage in last.stages if stage.name not in WHOLE)]
     head = "".join(f" {size.items:,} items |" for size in sizes)
     lines = [
@@ -129,13 +142,15 @@ def in_markdown(sizes: Sequence[Size], memory: float) -> str:
         "",
         f"Written by `bench/scale.py`. {datetime.now(UTC):%Y-%m-%d} · {machine()}",
         "",
-        f"A month of so many order items, within {memory:g} GB for each process:",
+        f"A month of so many order items, with `CSBA_MEMORY={memory - INTERPRETER:.1f}GB` to hold {memory:g} GB at most:",
         *(
             f"- {size.items:,} order items, {size.shipments:,} shipment lines, {size.contacts:,} contacts: run in"
             f" {size.stage('run').seconds:,.0f} s, {size.stage('run').memory:,.0f} MB at most; load"
             f" {size.stage('load').seconds:,.0f} s, {size.stage('load').memory:,.0f} MB"
             for size in sizes
         ),
+        "",
+        f"The largest process held {most / 1000:.2f} GB: {'within' if most <= memory * 1000 else 'BEYOND'} the limit.",
         "",
         *(
             f"A row of {later.items:,} costs the run {later.cost('run') / earlier.cost('run'):.2f} times"

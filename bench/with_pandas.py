@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
-from cards import DATA, ITEM, PARTS, SELLER, read_cards
+from cards import DATA, EXCLUDED_REASONS, ITEM, PARTS, SELLER, read_cards
 
 TIME = "datetime64[us]"
 
@@ -122,7 +122,7 @@ def counted(folder: Path, items: pd.DataFrame, markets: pd.DataFrame) -> pd.Data
     contacts = with_items(contacts[contacts.order_id.notna()], items)
     contacts = in_month(contacts.merge(items, on=ITEM), "contacted_at", markets)
     is_counted = ~contacts.is_void & contacts.is_covered & (contacts.contacted_at >= contacts.purchased_at)
-    return contacts[is_counted & ~contacts.reason.isin(["invoice", "customisation", "pre_order"])]
+    return contacts[is_counted & ~contacts.reason.isin(EXCLUDED_REASONS)]
 
 
 def with_items(contacts: pd.DataFrame, items: pd.DataFrame) -> pd.DataFrame:

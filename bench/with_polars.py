@@ -12,7 +12,7 @@ from pathlib import Path
 from zoneinfo import ZoneInfo
 
 import polars as pl
-from cards import DATA, ITEM, PARTS, SELLER, read_cards
+from cards import DATA, EXCLUDED_REASONS, ITEM, PARTS, SELLER, read_cards
 
 TIME = pl.Datetime("us")
 
@@ -32,7 +32,9 @@ def read(folder: Path, name: str, columns: list[str], times: list[str]) -> pl.La
 
 def latest(rows: pl.LazyFrame, key: list[str]) -> pl.LazyFrame:
     """The last version of each key."""
-    return rows.sort("updated_at").unique(key, keep="last")
+    several = rows.group_by(key).len().filter(pl.col("len") > 1).select(key)
+    last = rows.join(several, on=key, how="semi").sort("updated_at").unique(key, keep="last")
+    return pl.concat([rows.join(several, on=key, how="anti"), last])
 
 
 def instant(day: date, zone: str) -> datetime:
@@ -121,7 +123,7 @@ def counted(folder: Path, items: pl.LazyFrame, markets: pl.LazyFrame) -> pl.Lazy
     contacts = latest(read(folder, "contacts", columns, ["contacted_at", "updated_at"]), ["contact_id"])
     contacts = with_items(contacts.filter(pl.col("order_id").is_not_null()), items)
     is_counted = ~pl.col("is_void") & pl.col("is_covered") & (pl.col("contacted_at") >= pl.col("purchased_at"))
-    is_counted &= ~pl.col("reason").is_in(["invoice", "customisation", "pre_order"])
+    is_counted &= ~pl.col("reason").is_in(EXCLUDED_REASONS)
     return in_month(contacts.join(items, on=ITEM), "contacted_at", markets).filter(is_counted)
 
 

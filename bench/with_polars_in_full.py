@@ -14,7 +14,7 @@ from datetime import date
 from pathlib import Path
 
 import polars as pl
-from cards import ITEM, SELLER
+from cards import EXCLUDED_REASONS, ITEM, SELLER
 from contracts import CONTRACTS, EARLIEST, FLAG, HARMED, ID, INSTANT, LATEST, MOST_UNITS, TEXT, UNITS
 from with_polars import (
     TIME,
@@ -62,7 +62,7 @@ def typed(column: str, rule: object) -> tuple[pl.Expr, pl.Expr]:
 def load(folder: Path, out: Path) -> None:
     """Every dataset: typed and checked rows, with where each came from and whether it is in force; and the refused."""
     markets = read_markets("2026-01").collect()["marketplace_id"].to_list()
-    for number, (dataset, (key, has_versions, rules)) in enumerate(CONTRACTS.items(), start=1):
+    for dataset, (key, has_versions, rules) in CONTRACTS.items():
         values, faults = [], []
         for column, (rule, may_be_blank) in rules.items():
             value, is_good = typed(column, markets if column == "marketplace_id" else rule)
@@ -71,14 +71,14 @@ def load(folder: Path, out: Path) -> None:
             faults.append(pl.when(is_bad if may_be_blank else is_bad | is_blank).then(pl.lit(column)))
             values.append(value)
         kept, refused, read = [], [], 0
-        for path in sorted(folder.glob(f"{dataset}*.csv")):
+        for number, path in enumerate(sorted(folder.glob(f"{dataset}*.csv")), start=1):
             rows = pl.scan_csv(path, infer_schema=False, row_index_name="row", row_index_offset=1)
             checked = rows.with_columns(pl.coalesce(faults).alias("column"), pl.lit(number).alias("file"))
             as_it_came = pl.struct(*rules).struct.json_encode().alias("as_it_came")
             good, bad, count = pl.collect_all(
                 [
                     checked.filter(pl.col("column").is_null()).select(*values, *PLACE),
-                    checked.filter(pl.col("column").is_not_null()).select("row", "column", as_it_came),
+                    checked.filter(pl.col("column").is_not_null()).select(*PLACE, "column", as_it_came),
                     rows.select(pl.len()),
                 ],
                 engine="streaming",
@@ -112,10 +112,10 @@ def in_force(out: Path, dataset: str) -> pl.LazyFrame:
     return pl.scan_parquet(out / f"{dataset}.parquet").filter("is_in_force").drop("is_in_force")
 
 
-def first_of(conditions: dict[str, pl.Expr], otherwise: str) -> pl.Expr:
+def first_of(conditions: dict[str, pl.Expr], otherwise: pl.Expr) -> pl.Expr:
     """The first name whose condition holds."""
     held = [pl.when(condition).then(pl.lit(name)) for name, condition in conditions.items()]
-    return pl.coalesce(*held, pl.lit(otherwise))
+    return pl.coalesce(*held, otherwise)
 
 
 def items_by_coverage(out: Path, intervals: pl.LazyFrame) -> pl.LazyFrame:
@@ -137,7 +137,7 @@ def items_by_coverage(out: Path, intervals: pl.LazyFrame) -> pl.LazyFrame:
         .join_asof(spans, left_on="purchased_at", right_on="started_at", by=SELLER, check_sortedness=False)
         .join(first, on=SELLER, how="left")
         .with_columns(
-            first_of(why_not, "covered").alias("coverage"),
+            first_of(why_not, pl.lit("covered")).alias("coverage"),
             ((pl.col("fulfillment") == "MFN") & ~pl.col("is_prime")).alias("is_own"),
         )
         .with_columns((pl.col("coverage") == "covered").alias("is_covered"))
@@ -155,13 +155,12 @@ def units_by_outcome(out: Path, items: pl.LazyFrame, terms: pl.LazyFrame, market
         "trial": (coverage == "covered") & (pl.col("shipped_at") < pl.col("trial_ends_at")),
         "chargeable": coverage == "covered",
     }
-    outcome = pl.coalesce(*(pl.when(condition).then(pl.lit(name)) for name, condition in outcomes.items()), coverage)
     lines = in_force(out, "shipments").drop("carrier", "tracking_id", "updated_at")
     lines = lines.join(items.rename({"quantity": "quantity_ordered"}), on=ITEM, how="left")
     lines = in_month(lines.with_columns(pl.col("marketplace_id").fill_null("unknown")), "shipped_at", markets)
     versions = terms.select("marketplace_id", "terms_id", "in_force_at")
     return (
-        lines.with_columns(outcome.alias("outcome"))
+        lines.with_columns(first_of(outcomes, coverage).alias("outcome"))
         .sort("shipped_at")
         .join_asof(versions, left_on="shipped_at", right_on="in_force_at", by="marketplace_id", check_sortedness=False)
         .drop("coverage", "is_own", "is_covered", "trial_ends_at", "in_force_at")
@@ -176,15 +175,16 @@ def contacts_by_outcome(out: Path, items: pl.LazyFrame, markets: pl.LazyFrame) -
     outcomes = {
         "void": pl.col("is_void"),
         "unmatched": coverage.is_null(),
-        "excluded_reason": (coverage == "covered") & pl.col("reason").is_in(["invoice", "customisation", "pre_order"]),
+        "excluded_reason": (coverage == "covered") & pl.col("reason").is_in(EXCLUDED_REASONS),
         "before_order": (coverage == "covered") & (pl.col("contacted_at") < pl.col("purchased_at")),
         "counted": coverage == "covered",
     }
-    outcome = pl.coalesce(*(pl.when(condition).then(pl.lit(name)) for name, condition in outcomes.items()), coverage)
     contacts = with_items(in_force(out, "contacts").drop("updated_at"), items)
     contacts = contacts.rename({"seller_id": "said_seller", "marketplace_id": "said_marketplace"})
     contacts = contacts.join(items.drop("sku", "quantity"), on=ITEM, how="left")
-    contacts = contacts.with_columns(pl.col("marketplace_id").fill_null("unknown"), outcome.alias("outcome"))
+    contacts = contacts.with_columns(
+        pl.col("marketplace_id").fill_null("unknown"), first_of(outcomes, coverage).alias("outcome")
+    )
     contacts = in_month(contacts, "contacted_at", markets)
     contacts = contacts.drop("coverage", "is_own", "is_covered", "trial_ends_at")
     return contacts.collect(engine="streaming").lazy()
@@ -194,15 +194,16 @@ def reported(units: pl.LazyFrame, contacts: pl.LazyFrame, items: pl.LazyFrame) -
     """What is odd and changes nothing."""
     matched = units.filter(~pl.col("outcome").is_in(["void", "unmatched"]))
     shipped = matched.group_by(ITEM).agg(pl.col("quantity").sum(), pl.col("quantity_ordered").first())
-    told = [pl.col(name).n_unique() > 1 for name in (*SELLER, "purchased_at")]
-    orders = items.group_by("order_id").agg(pl.any_horizontal(told).alias("is_odd"))
+    shared = items.group_by("order_id").len().filter(pl.col("len") > 1)
+    told = items.join(shared, on="order_id", how="semi").select("order_id", *SELLER, "purchased_at").unique()
+    orders = told.group_by("order_id").len().filter(pl.col("len") > 1)
     is_other = (pl.col("said_seller") != pl.col("seller_id")) | (pl.col("said_marketplace") != pl.col("marketplace_id"))
     kinds = {
         "shipped_before_ordered": matched.filter(pl.col("shipped_at") < pl.col("purchased_at")).select("shipment_id"),
         "shipped_beyond_ordered": shipped.filter(pl.col("quantity") > pl.col("quantity_ordered")).select(
             "order_item_id"
         ),
-        "order_items_disagree": orders.filter("is_odd").select("order_id"),
+        "order_items_disagree": orders.select("order_id"),
         "contact_disagrees": contacts.filter(pl.col("seller_id").is_not_null() & is_other).select("contact_id"),
     }
     return pl.concat(
