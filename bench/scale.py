@@ -142,7 +142,7 @@ def in_markdown(sizes: Sequence[Size], memory: float) -> str:
         "",
         f"Written by `bench/scale.py`. {datetime.now(UTC):%Y-%m-%d} · {machine()}",
         "",
-        f"A month of so many order items, with `CSBA_MEMORY={memory - INTERPRETER:.1f}GB` to hold {memory:g} GB at most:",
+        f"A month of order items, with `CSBA_MEMORY={memory - INTERPRETER:.1f}GB` to hold {memory:g} GB at most:",
         *(
             f"- {size.items:,} order items, {size.shipments:,} shipment lines, {size.contacts:,} contacts: run in"
             f" {size.stage('run').seconds:,.0f} s, {size.stage('run').memory:,.0f} MB at most; load"
