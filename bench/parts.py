@@ -5,9 +5,10 @@
 Prints, for each part, the median seconds of the other way and of the way chosen, and the ratio with its spread. The
 parts: how ids are stored, and joined where only to count; how rows lie, and what a slice of orders and one order then
 take to read; how versions that are beaten are left out; how times are read; who holds good rows against the contract,
-and looks for damaged ids; how a page of JSON is read, and values are taken from its records; how the orders of a
-quarter are counted, and in how many conditions they are chosen; how a key that comes twice, and an order whose items
-disagree, are found; and how the rows of a month that has begun, and of few orders, and the sums of each outcome are.
+how many at a time, on how many threads, and looks for damaged ids; how versions in force are found, and rows checked;
+how a page of JSON is read, and values are taken from its records; how the orders of a quarter are counted, and in how
+many conditions they are chosen; how a key that comes twice, and an order whose items disagree, are found; and how the
+rows of a month that has begun, and of few orders, and the sums of each outcome are.
 """
 
 import argparse
@@ -31,6 +32,7 @@ from assets.raw.by_record import Shape
 from assets.raw.datasets import DATASETS
 from assets.raw.json_records import read_records
 from assets.raw.sources import CANONICAL, Source
+from assets.raw.staging import ROWS_PER_CHUNK
 from assets.raw.typing_sql import _any_instant, typed
 from assets.settings import CHECKOUT
 from assets.warehouse import columns_to_make
@@ -89,6 +91,19 @@ class Parts:
             ("reading times: any form / the usual one first", lambda: self.times(any_form=True), self.times),
             ("good rows: ids taken as they are / looked at", lambda: self.stage(ids_unseen=True), self.stage),
             ("good rows: held by the contract / passed by SQL", lambda: self.stage(by_contract=True), self.stage),
+            (
+                "rows in doubt: 50,000 at a time / 500,000",
+                lambda: self.stage(by_contract=True, chunk=50_000),
+                self.doubted,
+            ),
+            (
+                "rows in doubt: all at a time / 500,000",
+                lambda: self.stage(by_contract=True, chunk=sys.maxsize),
+                self.doubted,
+            ),
+            ("good rows: by one thread / by all", self.on_one_thread, self.stage),
+            ("rows in force: by a window at each read / by what was noted", self.by_window, self.in_force),
+            ("checks of each row: a query for each / one for all", self.checked_apart, self.checked_at_once),
             ("a page of JSON: parsed by Python and no more / record by record", self.parse_page, self.read_page),
             ("values of JSON: each by its arrow / all by one from_json", self.by_arrows, self.by_one),
             ("orders of a quarter: by texts / by number", self.by_texts, self.by_number),
@@ -180,7 +195,7 @@ class Parts:
         )
         self.con.execute(f"select max({reading}) from items").fetchall()
 
-    def stage(self, *, by_contract: bool = False, ids_unseen: bool = False) -> None:
+    def stage(self, *, by_contract: bool = False, ids_unseen: bool = False, chunk: int = ROWS_PER_CHUNK) -> None:
         """Stage the items: with every row in doubt or only those that SQL does not let pass, damaged ids among them."""
         marketplaces = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
         (path,) = self.world.glob("order_items*.csv")
@@ -188,9 +203,41 @@ class Parts:
         attempt = staging.Staging(self.con, path, source, {}, marketplaces)
         held = patch.object(staging, "passes", lambda _: "false") if by_contract else nullcontext()
         seen = patch.object(staging, "seems_whole", lambda *_, **__: "true") if ids_unseen else nullcontext()
-        with held, seen:
+        with held, seen, patch.object(staging, "ROWS_PER_CHUNK", chunk):
             attempt.run(lambda _: None)
         attempt.forget()
+
+    def doubted(self) -> None:
+        """Stage the items, with every row in doubt."""
+        self.stage(by_contract=True)
+
+    def on_one_thread(self) -> None:
+        """Stage the items with one of the cores."""
+        (threads,) = self.con.execute("select current_setting('threads')").fetchall()[0]
+        self.con.execute("set threads = 1")
+        self.stage()
+        self.con.execute(f"set threads = {threads}")
+
+    def by_window(self) -> None:
+        """The last version of each item, found among all rows."""
+        self.con.execute("""
+            select max(seller_id) from (
+                from items
+                qualify row_number() over (partition by order_id, order_item_id order by updated_at desc) = 1
+            )""").fetchall()
+
+    def in_force(self) -> None:
+        """All items but those noted as beaten."""
+        self.con.execute("select max(seller_id) from items anti join beaten using (file_id, row_number)").fetchall()
+
+    def checked_apart(self) -> None:
+        """Rows counted, and for each rule those that break it."""
+        for counted in ("count(*)", *BROKEN):
+            self.con.execute(f"select {counted} from lines where {IN_SCOPE}").fetchall()
+
+    def checked_at_once(self) -> None:
+        """The same in one query."""
+        self.con.execute(f"select count(*), {', '.join(BROKEN)} from lines where {IN_SCOPE}").fetchall()
 
     @cached_property
     def page(self) -> Path:
@@ -309,6 +356,8 @@ ONE = """if(item.fulfillment = 'MFN' and item.is_prime = 'false',
     month.starts_at <= item.placed_at and item.placed_at < month.ends_at, false)"""
 KEY = "shipment_id, order_item_id"
 IN_SCOPE = "(period, marketplace_id) in (select period, marketplace_id from month)"
+RULES = ("outcome < 9", "quantity > 0", "shipment_id is not null", "order_item_id is not null")
+BROKEN = [f"count(*) filter (not coalesce({rule}, false))" for rule in RULES]
 SUSPECTS = f"select hash({KEY}) as key_hash from lines where {IN_SCOPE} group by key_hash having count(*) > 1"
 ROWS = "(period, marketplace_id)"
 JOINED = "semi join few using (order_id)"
