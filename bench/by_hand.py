@@ -4,19 +4,20 @@
     python bench/by_hand.py bill OUT.duckdb 2026-03
 
 `load` is `create table as select * from read_csv` and nothing else. `bill` works out one month in plain SQL: the latest
-version of each row, who was enrolled when, the outcome of every unit and contact, performance, and the fee lines, which
-must come out as csba's do (`run.py` compares them). It keeps no account of anything else: no quarantine, no file and
-row, no closed months, no checks, no exceptions, nothing that could be asked for again.
+version of each row, who was enrolled when, the outcome of every unit whose item is known, the contacts that count,
+performance, and the fee lines, whose totals must be csba's (`run.py` compares them). It keeps no account of anything
+else: no quarantine, no file and row, no closed months, no checks, no exceptions, nothing that could be asked for again.
 """
 
 import sys
-import tomllib
 from pathlib import Path
 
 import duckdb
+from cards import DATA, PARTS, read_cards
 
 DATASETS = ("sellers", "enrolment_events", "order_items", "shipments", "contacts", "returns")
-DATA = Path(__file__).parents[1] / "data"
+RATE = f"cast(? / {PARTS}.0 as decimal(9, 4))"
+"""A rate or a fee, from its parts."""
 
 BILL = """
 create or replace table month as
@@ -203,35 +204,12 @@ def bill(out: Path, period: str) -> None:
             "create or replace table tiers (terms_id text, tier int, up_to decimal(9, 4), is_exclusive bool,"
             " fee decimal(9, 4), discount decimal(5, 4))"
         )
-        for path in sorted((DATA / "terms").glob("*.toml")):
-            card = tomllib.loads(path.read_text(encoding="utf-8"), parse_float=str)
-            for version in card["version"]:
-                waive, rewards = version.get("waive", {}), version.get("rewards", {})
-                con.execute(
-                    "insert into terms values (?, ?, ?, ?, ?, ?, ?, ?)",
-                    [
-                        card["marketplace_id"],
-                        version["id"],
-                        version["from"],
-                        version["trial_days"],
-                        waive.get("cpu_below"),
-                        waive.get("orders_in_quarter_below"),
-                        rewards.get("vtr_at_least"),
-                        rewards.get("aprl_at_least"),
-                    ],
-                )
-                for number, tier in enumerate(version["tier"]):
-                    con.execute(
-                        "insert into tiers values (?, ?, ?, ?, ?, ?)",
-                        [
-                            version["id"],
-                            number + 1,
-                            tier.get("up_to"),
-                            tier.get("exclusive", False),
-                            tier["fee"],
-                            rewards["discounts"][number] if rewards else 0,
-                        ],
-                    )
+        terms, tiers = read_cards()
+        for each in terms:
+            query = f"insert into terms values (?, ?, ?, ?, {RATE}, ?, {RATE}, {RATE})"
+            con.execute(query, list(each.values()))
+        for each in tiers:
+            con.execute(f"insert into tiers values (?, ?, {RATE}, ?, {RATE}, {RATE})", list(each.values()))
         con.execute(BILL.format(period=period, marketplaces=DATA / "marketplaces.csv"))
         print(*con.execute("select sum(units)::bigint, count(*), sum(amount) from fee_lines").fetchall()[0])
 

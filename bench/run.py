@@ -332,6 +332,7 @@ def late_rows(world: Path, out: Path) -> Path:
     """
     out.mkdir(exist_ok=True)
     with duckdb.connect() as con:
+        con.execute("set enable_progress_bar = false")
         con.execute(f"create view items as from read_csv('{world}/order_items*.csv', all_varchar = true)")
         con.execute(f"""
             create table few as select distinct seller_id from items where hash(seller_id) % {LATE_SHARE} = 0;

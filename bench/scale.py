@@ -30,7 +30,7 @@ PART = 10_000_000
 """Order items of a world that is written as it is."""
 UNITS_AN_ITEM = 1.24
 """Of the worlds that `csba generate` writes: so many units are shipped for each row of order items."""
-INTERPRETER = 1.2
+INTERPRETER = 1.1
 """GB that a process holds beside its engine's memory."""
 STAGE = re.compile(r"^\d{4}-\d\d (\S+) +([\d,]+) +([\d,.]+) +([\d,.]+|–) +([\d,.]+|–)\s*$", re.MULTILINE)
 LETTERED = ("shipment_id", "contact_id", "return_id")
@@ -80,6 +80,7 @@ def _under_other_ids(world: Path, part: int, out: Path) -> list[Path]:
     """The month's files of a world as another part of a larger one."""
     renamed = []
     with duckdb.connect() as con:
+        con.execute("set enable_progress_bar = false")
         for path in sorted(world.glob(f"*{MONTH}.csv")):
             rows = f"read_csv('{path}', all_varchar = true)"
             names = [row[0] for row in con.execute(f"describe from {rows}").fetchall()]
