@@ -6,17 +6,16 @@ from contextlib import contextmanager
 from dataclasses import replace
 from datetime import datetime
 from functools import cache
-from itertools import chain
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from assets.billing.rerating import rerate
 from assets.core.accounts import make_accounts, read_accounts
 from assets.core.calendar import make_calendar
-from assets.core.marketplaces import Marketplace, make_marketplaces, read_marketplaces
-from assets.core.terms import Terms, make_terms, terms_for_a_run
+from assets.core.marketplaces import make_marketplaces, read_marketplaces
+from assets.core.terms import make_terms, terms_for_a_run
 from assets.engines import Engine
-from assets.making import create, make, set_scope
+from assets.making import make, set_scope
 from assets.raw.datasets import DATASETS
 from assets.raw.loading import LoadReport, load
 from assets.raw.sources import read_sources
@@ -114,15 +113,10 @@ def write_csv(folder: Path, rows: Mapping[str, Sequence[Mapping[str, str | None]
 
 @cache
 def _empty_file() -> bytes:
-    """A warehouse before anything is loaded, with the tables of a run: they are made once, not for every test."""
+    """A warehouse's file as it is before anything is loaded: it is made once, not for every test."""
     with TemporaryDirectory() as home:
-        with open_warehouse(Path(home), holder="a test", now=NOW) as warehouse:
-            _list_what_is_billed(warehouse, DATA / "marketplaces.csv", DATA / "terms", reprice=False)
-            set_scope(warehouse, "2026-03")
-            for table in chain.from_iterable(steps()):
-                create(warehouse.con, table)
-            for name in ("marketplaces", "calendar", "terms", "accounts"):
-                warehouse.con.execute(f"delete from core.{name}")
+        with open_warehouse(Path(home), holder="a test", now=NOW):
+            pass
         return (Path(home) / FILE).read_bytes()
 
 
@@ -151,20 +145,6 @@ def load_paths(
     )
 
 
-def _list_what_is_billed(
-    warehouse: Warehouse, marketplaces: Path, terms: Path, *, reprice: bool
-) -> tuple[Mapping[str, Marketplace], list[Terms]]:
-    """The marketplaces with their calendar, the terms and the accounts; none may be refused."""
-    listed = read_marketplaces(marketplaces)
-    make_marketplaces(warehouse, listed)
-    make_calendar(warehouse, listed)
-    cards, refused = terms_for_a_run(warehouse.con, terms, listed, reprice=reprice)
-    assert not refused, refused
-    make_terms(warehouse, cards, listed)
-    make_accounts(warehouse, read_accounts(DATA / "accounts.toml"))
-    return listed, cards
-
-
 def bill(
     warehouse: Warehouse,
     periods: Iterable[str],
@@ -176,7 +156,13 @@ def bill(
     engine: Engine | None = None,
 ) -> None:
     """Make every table for the periods, as the job does."""
-    listed, cards = _list_what_is_billed(warehouse, marketplaces, terms, reprice=reprice)
+    listed = read_marketplaces(marketplaces)
+    make_marketplaces(warehouse, listed)
+    make_calendar(warehouse, listed)
+    cards, refused = terms_for_a_run(warehouse.con, terms, listed, reprice=reprice)
+    assert not refused, refused
+    make_terms(warehouse, cards, listed)
+    make_accounts(warehouse, read_accounts(DATA / "accounts.toml"))
     for period in periods:
         set_scope(warehouse, period, only)
         for step in steps():
