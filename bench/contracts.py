@@ -1,4 +1,8 @@
-"""What the peers that keep account hold every column of every file to, as csba's contracts do."""
+"""What the peers that keep account hold every column of every file to: csba's contracts, somewhat simpler.
+
+Optional columns that the worlds of the benchmark do not have are not known (whether an order was cancelled), texts are
+not looked through for damage, and of harmed ids one form is told.
+"""
 
 from datetime import datetime
 
