@@ -9,8 +9,12 @@ from typing import Any
 
 import duckdb
 
-STANDS_FOR = {"in_force": "raw", "reached": "core"}
-"""Schemas of queries that hold some of another's rows."""
+REACHED = {
+    "reached.order_items": "core.order_items",
+    "reached.coverage": "core.coverage",
+    "reached.shipments": "in_force.shipments",
+}
+"""What a query names to read of a table only what its scope can touch (`reach.py`), and that table."""
 
 _NAMED: dict[str, frozenset[str]] = {}
 """Query → the tables that it names, of the queries looked at so far."""
@@ -44,4 +48,5 @@ def _named_in(tree: dict[str, Any]) -> frozenset[str]:
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
-    return frozenset(f"{STANDS_FOR.get(schema, schema)}.{name}" for schema, name in found if schema)
+    names = (f"{schema}.{name}" for schema, name in found if schema)
+    return frozenset(REACHED.get(name, name).replace("in_force.", "raw.") for name in names)

@@ -18,8 +18,9 @@ import duckdb
 
 from assets.as_made import WHOLE, is_as_made, note_made, version_of
 from assets.engines import HEAVY, Engine
+from assets.lineage import REACHED
 from assets.raw.datasets import DATASETS
-from assets.reach import show_reached_coverage, show_reached_items
+from assets.reach import show_reached_coverage, show_reached_rows
 from assets.tables import UNKNOWN, Check, Table, tables
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, in_transaction, parts_that_fit
 
@@ -219,7 +220,7 @@ def reads_narrowly(warehouse: Warehouse, step: Sequence[Table]) -> bool:
     scope = warehouse.con.execute("select period, marketplace_id from scope").fetchall()
     key = (warehouse.latest_load(), *scope)
     if warehouse.reached is None or warehouse.reached[0] != key:
-        warehouse.reached = key, show_reached_items(warehouse.con)
+        warehouse.reached = key, show_reached_rows(warehouse.con)
     is_narrow = warehouse.reached[1] is not None
     if is_narrow and any("reached.coverage" in query for query in queries):
         show_reached_coverage(warehouse.con, tables()["core.coverage"].query)
@@ -357,7 +358,9 @@ def _run(
     con: duckdb.DuckDBPyConnection, what: str, query: str, reading: Reading, orders: str = ALL_ORDERS
 ) -> duckdb.DuckDBPyConnection:
     """Run a query of a table, with core's tables for those `reached` or with what stands for them, for a slice."""
-    ours = query.replace("reached.", "reached_" if reading.is_narrow else "core.")
+    ours = re.sub(
+        r"\breached\.(\w+)", lambda named: f"reached_{named[1]}" if reading.is_narrow else REACHED[named[0]], query
+    )
     if _is_sliced(query):
         con.execute(f"create or replace temp macro in_slice(id) as {orders}")
     values = {name: value for name, value in _instants(con).items() if f"${name}" in query}

@@ -14,5 +14,6 @@ MEANINGS = {
     "load_id": "the load that brought it, from 1",
     "file_id": "the file that brought it (audit.files)",
     "row_number": "its row in that file, from 1",
+    "id_hash": "hash of an id, by which its rows are found among many; two ids may share one",
 }
 """Column → meaning and unit; a table's own header goes before."""

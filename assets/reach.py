@@ -1,10 +1,11 @@
-"""Which order items a scope can touch, so that the items of past years are not read for a month.
+"""Which order items and shipments a scope can touch, so that those of past years are not read for a month.
 
 The queries of a month look up the items of what was shipped, asked, refunded and returned in it. Nearly all of them
 were ordered in the month or shortly before: those are read by their time, which DuckDB finds without reading the
-others. The rest is found once a run, by what the month names and what was not among them. Where a month names few
-orders, as one that has just begun, they alone are read. A query that reads `reached.order_items` or `reached.coverage`
-sees core's rows of both; where most items are near anyway, it sees core's tables as they are.
+others. The rest is found once a run: all items of the orders that a row of the month names, and the lines of what it
+ships, wherever they are. Where a month names few orders, as one that has just begun, they alone are read. A query that
+reads `reached.order_items`, `reached.coverage` or `reached.shipments` sees rows of what they stand for (`lineage.py`);
+where most items are near anyway, it sees all of them.
 
 Does not belong here: what is done with the items.
 """
@@ -14,9 +15,11 @@ from datetime import datetime, timedelta
 
 import duckdb
 
+from assets.aside import HERE
 from assets.raw.datasets import DATASETS
+from assets.warehouse import HASH, has_hashes
 
-NEAR = timedelta(days=45)
+NEAR = timedelta(days=20)
 """Before a scope. It decides how much is read, never what comes out."""
 WORTH_IT = 2
 """So many times as many items as are near must there be; with fewer, to find the rest costs more than it saves."""
@@ -26,67 +29,78 @@ MANY = 10
 
 @dataclass(frozen=True)
 class Reached:
-    """The items that a scope can touch: `further_items`, and all that are near, if those are looked at."""
+    """The rows of a table that a scope can touch: all that are near, and those of `further_…`, a temporary table."""
 
+    table: str
+    """Of a dataset's rows in force."""
     near: tuple[datetime, datetime] | None
-    """From when on and up to when an item is ordered that is near; none: those that are named are all."""
+    """From when on and up to when a row happened that is near; none: the further ones are all."""
 
     @property
-    def items(self) -> str:
+    def dataset(self) -> str:
+        """The dataset."""
+        return self.table.split(".")[1]
+
+    @property
+    def rows(self) -> str:
         """The query of them; it travels (`travel.py`)."""
-        further = "select * from further_items"
-        if self.near is None:
-            return further
-        return f"select * from core.order_items where {_between('purchased_at', *self.near)} union all {further}"
+        further = f"select * from further_{self.dataset}"
+        return f"select * from {self.table} where {self.are_near} union all {further}" if self.near else further
+
+    @property
+    def are_near(self) -> str:
+        """The condition for a row to be near."""
+        return _between(str(DATASETS[self.dataset].happened_at), *self.near) if self.near else "false"
+
+    def find(self, con: duckdb.DuckDBPyConnection, ids: str) -> None:
+        """Make `further_…` of the rows that are not near and have one of the ids of a query, and show `reached_…`.
+
+        Of all rows that are not near nothing is read but their time and the hash of the id; those found are then read
+        as a whole. A row too many, whose id has the same hash, is no harm.
+        """
+        dataset, at = DATASETS[self.dataset], str(DATASETS[self.dataset].happened_at)
+        raw = f"{HERE}.raw.{dataset.name}"
+        kept = HASH if has_hashes(con, dataset) else f"hash({dataset.found_by})"
+        con.execute(f"create or replace temp table ids_reached as select hash({dataset.found_by}) from ({ids})")
+        con.execute(f"""
+            create or replace temp table further_rows as
+            select file_id, row_number, {at} as happened_at from {raw}
+            where rowid in (select rowid from {raw} where not ({self.are_near}) and {kept} in (from ids_reached))""")
+        first, last = con.execute("select min(happened_at), max(happened_at) from further_rows").fetchall()[0]
+        con.execute(
+            f"""
+            create or replace temp table further_{dataset.name} as
+            from {self.table} semi join further_rows using (file_id, row_number) where {at} between ? and ?""",
+            [first, last],
+        )
+        con.execute(f"create or replace temp view reached_{dataset.name} as {self.rows}")
 
 
-def show_reached_items(con: duckdb.DuckDBPyConnection) -> Reached | None:
-    """Make the temporary view `reached_order_items` for `scope` if it is worth it; returns what it shows, if it is."""
+def show_reached_rows(con: duckdb.DuckDBPyConnection) -> Reached | None:
+    """Make the temporary views `reached_…` for `scope` if it is worth it; returns what is shown of items, if it is."""
     bounds = con.execute("select min(starts_at), max(ends_at) from scope").fetchall()[0]
     if bounds[0] is None:
         return None
     first, last = bounds
-    near = _between("purchased_at", first - NEAR, last)
-    ((items_near,),) = con.execute(f"select count(*) from raw.order_items where {near}").fetchall()
+    near = first - NEAR, last
+    ((items_near,),) = con.execute(
+        f"select count(*) from raw.order_items where {_between('purchased_at', *near)}"
+    ).fetchall()
     ((items,),) = con.execute("select count(*) from raw.order_items").fetchall()
-    naming = [dataset for dataset in DATASETS.values() if dataset.happened_at and dataset.name != "order_items"]
     named = " union all ".join(
-        f"select order_id, {'order_item_id' if 'order_item_id' in dataset.columns else 'null'} as order_item_id"
-        f" from in_force.{dataset.name} where {_between(str(dataset.happened_at), first, last)}"
-        for dataset in naming
+        f"select order_id from raw.{dataset.name} where {_between(dataset.happened_at, first, last)}"
+        for dataset in DATASETS.values()
+        if dataset.happened_at
     )
     ((rows_naming,),) = con.execute(f"select count(*) from ({named})").fetchall()
-    if items_near > MANY * rows_naming:
-        con.execute(f"create or replace temp table orders_named as select distinct order_id from ({named})")
-        con.execute("""
-            create or replace temp table further_items as
-            from core.order_items semi join orders_named using (order_id)""")
-        return _shown(con, Reached(None))
-    if items < WORTH_IT * items_near:
+    names_few = items_near > MANY * rows_naming
+    if not names_few and items < WORTH_IT * items_near:
         return None
-    # Texts are slow to tell apart: two hashes of 64 bits stand for an id of two parts. What names an order alone may be
-    # about any of its items.
-    con.execute(f"""
-        create or replace temp table orders_named as
-        with named as ({named})
-        select order_id from named where order_id is not null and order_item_id is null
-        union
-        select order_id from (
-            from (select *, hash(order_id) as order_hash, hash(order_item_id) as item_hash from named)
-            where order_item_id is not null
-        )
-        anti join (
-            select hash(order_id) as order_hash, hash(order_item_id) as item_hash from in_force.order_items where {near}
-        ) using (order_hash, item_hash)""")
-    con.execute(f"""
-        create or replace temp table further_items as
-        from core.order_items where not ({near}) and order_id in (from orders_named)""")
-    return _shown(con, Reached((first - NEAR, last)))
-
-
-def _shown(con: duckdb.DuckDBPyConnection, reached: Reached) -> Reached:
-    con.execute(f"create or replace temp view reached_order_items as {reached.items}")
-    return reached
+    shipments = Reached("in_force.shipments", (first, last))
+    shipments.find(con, f"select order_item_id from raw.shipments where {shipments.are_near}")
+    items = Reached("core.order_items", None if names_few else near)
+    items.find(con, named)
+    return items
 
 
 def show_reached_coverage(con: duckdb.DuckDBPyConnection, coverage: str) -> None:

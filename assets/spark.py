@@ -252,7 +252,7 @@ class _Showing:
         elif schema == "in_force":
             rows = self.session.sql(self.carried_over(known_after(self.warehouse.latest_load(), own)))
         elif name == "reached.order_items" and self.reached is not None:
-            rows = self.session.sql(self.carried_over(self.reached.items))
+            rows = self.session.sql(self.carried_over(self.reached.rows))
         elif name == "reached.coverage":
             query = tables()["core.coverage"].query.replace("core.order_items", "reached.order_items")
             rows = self.session.sql(self.carried_over(query))

@@ -18,6 +18,8 @@ from sqlglot.errors import OptimizeError, SqlglotError
 from sqlglot.optimizer.annotate_types import annotate_types
 from sqlglot.optimizer.qualify import qualify
 
+from assets.lineage import REACHED
+
 Columns = Mapping[str, Mapping[str, str]]
 """The tables that a query reads, by the names it has for them: column → DuckDB's type."""
 
@@ -106,7 +108,7 @@ def tables_read(query: str) -> list[str]:
 
 def columns_of(con: duckdb.DuckDBPyConnection, name: str) -> dict[str, str]:
     """The columns of a table as a query names it, and DuckDB's types."""
-    described = con.execute(f"describe {name.replace('reached.', 'core.')}").fetchall()
+    described = con.execute(f"describe {REACHED.get(name, name)}").fetchall()
     return {column: kind for column, kind, *_ in described}
 
 

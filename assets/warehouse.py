@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 
-from assets.raw.datasets import DATASETS
+from assets.raw.datasets import DATASETS, Dataset
 
 if TYPE_CHECKING:
     from assets.reach import Reached
@@ -29,13 +29,16 @@ SECONDS_BETWEEN_TRIES = 0.2
 SCHEMAS = ("raw", "in_force", "core", "billing", "audit")
 """`in_force` holds a view per dataset: the version of every key in force, as of the load that is being looked at."""
 
+HASH = "id_hash"
+"""The column of raw tables by which rows of an id are found among many (`Dataset.found_by`)."""
+
 HARDLY_REPEATED = frozenset(
     (
         *("order_id", "order_item_id", "shipment_id", "contact_id", "return_id", "tracking_id"),
-        *("request_id", "refund_id", "defect_id"),
+        *("request_id", "refund_id", "defect_id", HASH),
     )
 )
-"""Columns of text that are kept as they are: to look for what their values share costs more than it saves
+"""Columns that are kept as they are: to look for what their values share costs more than it saves
 (docs/decisions/2026-11-26-ids-are-stored-as-they-are.md)."""
 
 BYTES_A_ROW = 250
@@ -340,6 +343,15 @@ def columns_to_make(columns: Mapping[str, str]) -> str:
     )
 
 
+def has_hashes(con: duckdb.DuckDBPyConnection, dataset: Dataset) -> bool:
+    """Whether the hashes kept beside ids are those of this engine; other versions of it may have others.
+
+    All rows have those of one version, so that one of them tells.
+    """
+    differs = f"{HASH} is distinct from hash({dataset.found_by})"
+    return not con.execute(f"select 1 from (from raw.{dataset.name} limit 1) where {differs}").fetchall()
+
+
 def exists(con: duckdb.DuckDBPyConnection, table: str) -> bool:
     """Whether there is a table `schema.name` in the current database."""
     return table in _tables(con)
@@ -461,13 +473,20 @@ def _make_schemas(warehouse: Warehouse) -> None:
         for dataset in DATASETS.values():
             if f"raw.{dataset.name}" in there:
                 continue
-            own = dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null")
+            own = dict.fromkeys(("load_id", "file_id", "row_number"), "bigint not null") | _hash_of(dataset)
             con.execute(f"create table raw.{dataset.name} ({columns_to_make(dataset.columns | own)})")
             meanings = dataset.meanings | {name: MEANINGS[name] for name in own}
             comment_on(con, "table", f"raw.{dataset.name}", dataset.description, meanings)
         # A warehouse may be older than a column of a contract; what was loaded before has it blank.
         known = con.execute("select table_name, column_name from duckdb_columns() where schema_name = 'raw'").fetchall()
         for dataset in DATASETS.values():
-            for name in dataset.columns.keys() - {column for table, column in known if table == dataset.name}:
-                con.execute(f"alter table raw.{dataset.name} add column {name} {dataset.columns[name]}")
+            columns = dataset.columns | _hash_of(dataset)
+            for name in columns.keys() - {column for table, column in known if table == dataset.name}:
+                con.execute(f"alter table raw.{dataset.name} add column {name} {columns[name]}")
+            if dataset.found_by and not has_hashes(con, dataset):
+                con.execute(f"update raw.{dataset.name} set {HASH} = hash({dataset.found_by})")
     warehouse.show_as_of(warehouse.latest_load())
+
+
+def _hash_of(dataset: Dataset) -> dict[str, str]:
+    return {HASH: "ubigint"} if dataset.found_by else {}

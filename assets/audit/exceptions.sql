@@ -16,7 +16,7 @@
 -- period, it reads none.
 create temp table shipped_earlier as
 select order_id, order_item_id, shipped_at, quantity
-from in_force.shipments
+from reached.shipments
 cross join (
     select 1
     from core.units as unit
@@ -56,7 +56,7 @@ having sum(quantity) > min(quantity_ordered);
 -- Found by a hash as well, and then looked at.
 create temp table suspect_orders as
 select hash(order_id) as order_hash
-from core.order_items
+from reached.order_items
 where purchased_at >= $first_instant and purchased_at < $last_instant
 group by order_hash
 having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at));
@@ -65,10 +65,10 @@ having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id,
 -- holds the period's orders and reads history past them, and not the other way round.
 create temp table items_of_other_times as
 select file_id, row_number, hash(order_id) as order_hash
-from core.order_items
+from reached.order_items
 where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
     and hash(order_id) in (
-        select hash(order_id) from core.order_items where purchased_at >= $first_instant and purchased_at < $last_instant
+        select hash(order_id) from reached.order_items where purchased_at >= $first_instant and purchased_at < $last_instant
     );
 
 with events as (
@@ -143,7 +143,7 @@ shipped_before_ordered as (
     where shipped_at < purchased_at
 ),
 cancelled as not materialized (
-    select order_id, order_item_id, updated_at from core.order_items where is_cancelled
+    select order_id, order_item_id, updated_at from reached.order_items where is_cancelled
 ),
 shipped_though_cancelled as (
     select
@@ -190,14 +190,14 @@ shipped_beyond_ordered as (
 doubtful_items as (
     -- in two parts: history is read where an item of another time is to be found in it
     select order_id, order_item_id, seller_id, marketplace_id, purchased_at
-    from core.order_items
+    from reached.order_items
     where purchased_at >= $first_instant and purchased_at < $last_instant
         and hash(order_id) in (
             select order_hash from suspect_orders union all select order_hash from items_of_other_times
         )
     union all
     select order_id, order_item_id, seller_id, marketplace_id, purchased_at
-    from core.order_items semi join items_of_other_times using (file_id, row_number)
+    from reached.order_items semi join items_of_other_times using (file_id, row_number)
 ),
 disagreeing_orders as (
     select

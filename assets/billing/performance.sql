@@ -48,17 +48,22 @@ group by period, marketplace_id, seller_id;
 
 create temp table quarters as
 with numbered as (
-    -- a whole number for period and marketplace: fewer texts to tell apart for each order
-    select *, row_number() over (order by period, marketplace_id) as number
-    from scope
+    -- a whole number for period, marketplace and seller: fewer texts to tell apart for each order
+    select
+        totals.period, totals.marketplace_id, totals.seller_id, scope.quarter_starts_at, scope.ends_at,
+        row_number() over (order by totals.period, totals.marketplace_id, totals.seller_id) as number
+    from totals
+    join scope
+        on scope.period = totals.period
+        and scope.marketplace_id = totals.marketplace_id
 ),
 orders_of as (
-    select numbered.number, item.seller_id, count(distinct item.order_id) as orders
+    select numbered.number, count(distinct item.order_id) as orders
     from core.order_items as item
     join numbered
         on numbered.marketplace_id = item.marketplace_id
+        and numbered.seller_id = item.seller_id
     where item.purchased_at >= $quarter_instant and item.purchased_at < $last_instant
-        and item.seller_id in (select seller_id from totals)
         -- one condition: as five they would seem to leave hardly a row, and the join that finds the versions in force
         -- would be built on the many
         and if(
@@ -66,9 +71,9 @@ orders_of as (
             numbered.quarter_starts_at <= item.purchased_at and item.purchased_at < numbered.ends_at,
             false
         )
-    group by numbered.number, item.seller_id
+    group by numbered.number
 )
-select numbered.period, numbered.marketplace_id, orders_of.seller_id, orders_of.orders
+select numbered.period, numbered.marketplace_id, numbered.seller_id, orders_of.orders
 from orders_of
 join numbered
     on numbered.number = orders_of.number;

@@ -25,6 +25,8 @@ class Dataset:
     happened_at: str | None = None
     """The column of the instant that decides in which period a row counts; of those that are about orders."""
     is_optional: bool = False
+    found_by: str | None = None
+    """The column of an id whose hash is kept beside it, by which rows are found among many; the key has it, too."""
 
     @cached_property
     def contract(self) -> "type[pa.DataFrameModel]":
@@ -96,8 +98,8 @@ DATASETS: dict[str, Dataset] = {
     for dataset in (
         Dataset("sellers", ("seller_id", "updated_at")),
         Dataset("enrolment_events", ("seller_id", "marketplace_id", "event", "effective_at")),
-        Dataset("order_items", ("order_id", "order_item_id"), "purchased_at"),
-        Dataset("shipments", ("shipment_id", "order_item_id"), "shipped_at"),
+        Dataset("order_items", ("order_id", "order_item_id"), "purchased_at", found_by="order_id"),
+        Dataset("shipments", ("shipment_id", "order_item_id"), "shipped_at", found_by="order_item_id"),
         Dataset("contacts", ("contact_id",), "contacted_at"),
         Dataset("seller_requests", ("request_id",), "requested_at", is_optional=True),
         Dataset("refunds", ("refund_id",), "refunded_at", is_optional=True),

@@ -26,7 +26,7 @@ from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
 from assets.raw.unknown import fault_of
 from assets.settings import Limits
-from assets.warehouse import Warehouse, parts_that_fit
+from assets.warehouse import HASH, Warehouse, parts_that_fit
 
 LONGEST_VALUE = 80
 """Characters of a refused value that are kept beside its row, and shown."""
@@ -279,13 +279,14 @@ class _Attempt:
     def find_repeats(self, file_id: int) -> None:
         """`duplicates`: rows whose key and content are known; `beaten`: versions, of this file or before, that lose.
 
-        Few keys come twice. They are found by a hash of the key, of the rows known before only the key is read. Of the
-        rows that share a hash, `again` and `known_versions`, those that may say the same are then read as a whole.
+        Few keys come twice. They are found by a hash of the key, or, of the rows known before, by one that is kept. Of
+        the rows that share a hash, `again` and `known_versions`, those that may say the same are then read as a whole.
         """
         dataset, columns, raw = self.dataset, ", ".join(self.dataset.columns), f"raw.{self.dataset.name}"
         key = ", ".join(dataset.key)
         same = " and ".join(f"known.{name} is not distinct from again.{name}" for name in dataset.columns)
         latest_first = ", ".join(f"{c} desc" for c in (*dataset.order_of_versions, "load_id", "file_id", "row_number"))
+        found_by, kept = (dataset.found_by, HASH) if dataset.found_by else (key, f"hash({key})")
         version = ", ".join(dict.fromkeys((*dataset.key, *dataset.order_of_versions, "load_id", "file_id")))
         self.con.execute("""
             create temp table left_out as
@@ -300,7 +301,7 @@ class _Attempt:
         self.con.execute(f"""
             create temp table known_rows as
             select rowid as raw_rowid, hash({key}) as key_hash from {raw}
-            where hash({key}) in (select hash({key}) from incoming)""")
+            where {kept} in (select hash({found_by}) from incoming)""")
         is_known = bool(self.number("select count(*) from known_rows"))
         alike = ", ".join((*dataset.key, *dataset.order_of_versions))
         at = f", {dataset.happened_at}" if dataset.happened_at else ""
@@ -339,9 +340,11 @@ class _Attempt:
     def keep(self, file_id: int) -> FileLoad:
         """Append what is new, note which versions are beaten from this load on, and enter the file if it adds up."""
         columns, rows_read = ", ".join(self.dataset.columns), self.staging.rows_read
+        hashed = f", hash({self.dataset.found_by}) as {HASH}" if self.dataset.found_by else ""
         loaded = self.number(f"""
-            insert into raw.{self.dataset.name} ({columns}, load_id, file_id, row_number)
-            select {columns}, load_id, file_id, row_number from incoming anti join duplicates using (row_number)
+            insert into raw.{self.dataset.name} by name
+            select {columns}, load_id, file_id, row_number{hashed} from incoming
+            anti join duplicates using (row_number)
             {self.as_they_lie()}""")
         self.con.execute(f"""
             insert into raw.superseded (dataset, file_id, row_number, load_id)
