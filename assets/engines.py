@@ -53,7 +53,7 @@ class Engine(Protocol):
     ) -> None:
         """Within a transaction: put the rows of a table for what is in `scope` into it.
 
-        `instants` are the values that its query asks for; `is_narrow` says whether `reached` has fewer rows than core.
+        `instants` are the values that its query asks for; `is_narrow` says whether what is `reached` is not all.
         Raises `EngineError`.
         """
         ...

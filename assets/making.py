@@ -1,7 +1,7 @@
 """Making the tables of a step for what is in scope: replaced and checked in one transaction, or left as they were.
 
 What a table is made from, and which rules its rows keep, its file says (`tables.py`). What is asked `in_slice` is made
-slice by slice of the orders, and what is `reached` from few items, where all of them would be too many.
+slice by slice of the orders, and what is `reached` from few rows, where all of them would be too many.
 
 Does not belong here: what any table means, and which are made when (`sql_assets.py`).
 """
@@ -46,7 +46,7 @@ ORDERS_LOOKED_AT = 10_000
 
 @dataclass(frozen=True)
 class Reading:
-    """How the rows of a scope are read: whether those `reached` are fewer than core's, and which orders at a time."""
+    """How the rows of a scope are read: whether those `reached` are not all, and which orders at a time."""
 
     is_narrow: bool = False
     slices: tuple[str, ...] = (ALL_ORDERS,)
@@ -210,7 +210,7 @@ def datasets_read_within(queries: Sequence[str]) -> list[str]:
 
 
 def reads_narrowly(warehouse: Warehouse, step: Sequence[Table]) -> bool:
-    """Whether what is `reached` has fewer rows than core (`reach.py`); found once for a scope and a load.
+    """Whether what is `reached` is not all (`reach.py`); found once for a scope and a load.
 
     Not within a transaction, whose end would take with it what was found.
     """
@@ -232,7 +232,7 @@ def replace_and_check(
 ) -> dict[str, int]:
     """Within a transaction: replace what is in scope, whatever it is, and check it; the tables exist.
 
-    `is_narrow` says whether `reached` has fewer rows than core. Returns the rows of each. Raises `ChecksFailedError` or
+    `is_narrow` says whether what is `reached` is not all. Returns the rows of each. Raises `ChecksFailedError` or
     `EngineError`, which must end the transaction.
     """
     knows_slices = any(map(_is_sliced, (query for table in step for query in table.queries)))
@@ -357,7 +357,7 @@ def _number_of_slices(con: duckdb.DuckDBPyConnection) -> int:
 def _run(
     con: duckdb.DuckDBPyConnection, what: str, query: str, reading: Reading, orders: str = ALL_ORDERS
 ) -> duckdb.DuckDBPyConnection:
-    """Run a query of a table, with core's tables for those `reached` or with what stands for them, for a slice."""
+    """Run a query of a table, with what is `reached` or all of it, for a slice."""
     ours = re.sub(
         r"\breached\.(\w+)", lambda named: f"reached_{named[1]}" if reading.is_narrow else REACHED[named[0]], query
     )

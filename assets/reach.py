@@ -7,7 +7,7 @@ ships, wherever they are. Where a month names few orders, as one that has just b
 reads `reached.order_items`, `reached.coverage` or `reached.shipments` sees rows of what they stand for (`lineage.py`);
 where most items are near anyway, it sees all of them.
 
-Does not belong here: what is done with the items.
+Does not belong here: what is done with them.
 """
 
 from dataclasses import dataclass

@@ -19,7 +19,7 @@ An entry goes on over lines indented by three spaces or more. A table whose key 
 period, any other as a whole; its checks look at the scope alone. In a query `scope` holds the marketplaces and periods
 that are being made (rows of core.calendar); `$first_instant` and `$last_instant` enclose them, `$latest_instant` begins
 the latest of them, `$quarter_instant` the earliest of their quarters, so that old rows need not be read; for the same
-end `reached.order_items` and `reached.coverage` stand for core's, and need not hold what the scope cannot touch. Books
+end `reached.order_items`, `reached.coverage` and `reached.shipments` need not hold what the scope cannot touch. Books
 are what a closed period keeps for good: for them `scope` has the open periods only.
 
 Before its query a file may have statements `create temp table name as …;`, for what is better found before: what runs

@@ -146,7 +146,7 @@ class Warehouse:
     terms_used: dict[str, str] = field(default_factory=dict)
     """Marketplace → hash of the terms file that this run has read into core.terms."""
     reached: tuple[tuple[Any, ...], "Reached | None"] | None = None
-    """The load and the scope for which `reached` was made last, and what it shows if it has fewer rows than core."""
+    """The load and the scope for which `reached` was made last, and what it shows of items if those are not all."""
     there: set[str] = field(default_factory=set)
     """Tables and views that this process has found or made: what is there stays, and views need not be made twice."""
     makes_anew: bool = False

@@ -12,7 +12,7 @@
 -- column: detail | what was found
 
 -- Lines of the period's items that left before it, and perhaps a few of others. By a hash, and asked within `if`: so the
--- engine holds the period's items and reads history past them, never the other way round. Where there are none of the
+-- engine holds the period's items and reads the lines past them, never the other way round. Where there are none of the
 -- period, it reads none.
 create temp table shipped_earlier as
 select order_id, order_item_id, shipped_at, quantity
@@ -62,7 +62,7 @@ group by order_hash
 having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at));
 
 -- Items that were ordered outside of the period, of orders of which another was ordered in it. One condition: so the engine
--- holds the period's orders and reads history past them, and not the other way round.
+-- holds the period's orders and reads the items past them, and not the other way round.
 create temp table items_of_other_times as
 select file_id, row_number, hash(order_id) as order_hash
 from reached.order_items
@@ -188,7 +188,7 @@ shipped_beyond_ordered as (
     where quantity_so_far > quantity_ordered
 ),
 doubtful_items as (
-    -- in two parts: history is read where an item of another time is to be found in it
+    -- in two parts: items of other times are read where there is one
     select order_id, order_item_id, seller_id, marketplace_id, purchased_at
     from reached.order_items
     where purchased_at >= $first_instant and purchased_at < $last_instant
