@@ -2,10 +2,10 @@
 
 The queries of a month look up the items of what was shipped, asked, refunded and returned in it. Nearly all of them
 were ordered in the month or shortly before: those are read by their time, which DuckDB finds without reading the
-others. The rest is found once a run: all items of the orders that a row of the month names, and the lines of what it
-ships, wherever they are. Where a month names few orders, as one that has just begun, they alone are read. A query that
-reads `reached.order_items`, `reached.coverage` or `reached.shipments` sees rows of what they stand for (`lineage.py`);
-where most items are near anyway, it sees all of them.
+others. The rest is found once a run: all items of the orders that a row of the month names, and the lines of the
+orders that it ships, wherever they are. Where a month names few orders, as one that has just begun, they alone are
+read. A query that reads `reached.order_items`, `reached.coverage` or `reached.shipments` sees rows of what they stand
+for (`lineage.py`); where most items are near anyway, it sees all of them.
 
 Does not belong here: what is done with them.
 """
@@ -97,7 +97,7 @@ def show_reached_rows(con: duckdb.DuckDBPyConnection) -> Reached | None:
     if not names_few and items < WORTH_IT * items_near:
         return None
     shipments = Reached("in_force.shipments", (first, last))
-    shipments.find(con, f"select order_item_id from raw.shipments where {shipments.are_near}")
+    shipments.find(con, f"select order_id from raw.shipments where {shipments.are_near}")
     items = Reached("core.order_items", None if names_few else near)
     items.find(con, named)
     return items

@@ -26,7 +26,8 @@ class Dataset:
     """The column of the instant that decides in which period a row counts; of those that are about orders."""
     is_optional: bool = False
     found_by: str | None = None
-    """The column of an id whose hash is kept beside it, by which rows are found among many; the key has it, too."""
+    """The column of an id whose hash is kept beside it, by which rows are found among many: not of an item, whose
+    id may be a number within its order."""
 
     @cached_property
     def contract(self) -> "type[pa.DataFrameModel]":
@@ -99,7 +100,7 @@ DATASETS: dict[str, Dataset] = {
         Dataset("sellers", ("seller_id", "updated_at")),
         Dataset("enrolment_events", ("seller_id", "marketplace_id", "event", "effective_at")),
         Dataset("order_items", ("order_id", "order_item_id"), "purchased_at", found_by="order_id"),
-        Dataset("shipments", ("shipment_id", "order_item_id"), "shipped_at", found_by="order_item_id"),
+        Dataset("shipments", ("shipment_id", "order_item_id"), "shipped_at", found_by="order_id"),
         Dataset("contacts", ("contact_id",), "contacted_at"),
         Dataset("seller_requests", ("request_id",), "requested_at", is_optional=True),
         Dataset("refunds", ("refund_id",), "refunded_at", is_optional=True),

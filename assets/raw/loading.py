@@ -279,14 +279,15 @@ class _Attempt:
     def find_repeats(self, file_id: int) -> None:
         """`duplicates`: rows whose key and content are known; `beaten`: versions, of this file or before, that lose.
 
-        Few keys come twice. They are found by a hash of the key, or, of the rows known before, by one that is kept. Of
-        the rows that share a hash, `again` and `known_versions`, those that may say the same are then read as a whole.
+        Few keys come twice. They are found by a hash of the key, of the rows known before by a kept one if it is of a
+        part of the key. Of the rows that share a hash, `again` and `known_versions`, those that may say the same are
+        then read as a whole.
         """
         dataset, columns, raw = self.dataset, ", ".join(self.dataset.columns), f"raw.{self.dataset.name}"
         key = ", ".join(dataset.key)
         same = " and ".join(f"known.{name} is not distinct from again.{name}" for name in dataset.columns)
         latest_first = ", ".join(f"{c} desc" for c in (*dataset.order_of_versions, "load_id", "file_id", "row_number"))
-        found_by, kept = (dataset.found_by, HASH) if dataset.found_by else (key, f"hash({key})")
+        found_by, kept = (dataset.found_by, HASH) if dataset.found_by in dataset.key else (key, f"hash({key})")
         version = ", ".join(dict.fromkeys((*dataset.key, *dataset.order_of_versions, "load_id", "file_id")))
         self.con.execute("""
             create temp table left_out as
