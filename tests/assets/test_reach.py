@@ -121,3 +121,13 @@ def test_hashes_of_another_version_of_the_engine_are_not_trusted(
         again = row("order_items", order_id="O", order_item_id="O2", purchased_at=NEW)
         report = load_paths(warehouse, write_csv(tmp_path / "again", {"order_items": [again, again]}))
         assert [each.rows_duplicate for each in report.loads] == [2]
+
+
+def test_a_line_that_comes_again_for_another_order_is_another_version(tmp_path: Path) -> None:
+    """Its key does not have the order, whose hash is kept."""
+    line = row("shipments", shipment_id="1", order_id="P", order_item_id="P1", shipped_at=NEW)
+    with opened(tmp_path / "home") as warehouse:
+        for name, order_id, updated_at in (("first", "P", NEW), ("second", "Q", "2026-03-06T12:00:00Z")):
+            lines = [{**line, "order_id": order_id, "updated_at": updated_at}]
+            load_paths(warehouse, write_csv(tmp_path / name, {"shipments": lines}))
+        assert warehouse.rows("select order_id from in_force.shipments") == [{"order_id": "Q"}]
