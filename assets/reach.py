@@ -83,18 +83,16 @@ def show_reached_rows(con: duckdb.DuckDBPyConnection) -> Reached | None:
         return None
     first, last = bounds
     near = first - NEAR, last
-    ((items_near,),) = con.execute(
-        f"select count(*) from raw.order_items where {_between('purchased_at', *near)}"
-    ).fetchall()
-    ((items,),) = con.execute("select count(*) from raw.order_items").fetchall()
+    items_near = _count(con, f"raw.order_items where {_between('purchased_at', *near)}")
+    items_within = _count(con, f"raw.order_items where {_between('purchased_at', first, last)}")
     named = " union all ".join(
         f"select order_id from raw.{dataset.name} where {_between(dataset.happened_at, first, last)}"
         for dataset in DATASETS.values()
         if dataset.happened_at
     )
-    ((rows_naming,),) = con.execute(f"select count(*) from ({named})").fetchall()
-    names_few = items_near > MANY * rows_naming
-    if not names_few and items < WORTH_IT * items_near:
+    # An item of the scope names its own order: only where they are few is it worth counting all that names one.
+    names_few = items_near > MANY * items_within and items_near > MANY * _count(con, f"({named})")
+    if not names_few and _count(con, "raw.order_items") < WORTH_IT * items_near:
         return None
     shipments = Reached("in_force.shipments", (first, last))
     shipments.find(con, f"select order_id from raw.shipments where {shipments.are_near}")
@@ -108,6 +106,11 @@ def show_reached_coverage(con: duckdb.DuckDBPyConnection, coverage: str) -> None
     con.execute(
         f"create or replace temp view reached_coverage as {coverage.replace('core.order_items', 'reached_order_items')}"
     )
+
+
+def _count(con: duckdb.DuckDBPyConnection, rows: str) -> int:
+    ((number,),) = con.execute(f"select count(*) from {rows}").fetchall()
+    return int(number)
 
 
 def _between(time: str, first: datetime, last: datetime) -> str:

@@ -398,6 +398,9 @@ def _set_up(con: duckdb.DuckDBPyConnection, home: Path, memory: int | None) -> N
     spill = str(spill_of(home)).replace("'", "''")
     con.execute(f"set temp_directory = '{spill}'")
     if memory is not None:
+        # Blocks that a query gives back are kept for the next: new ones of the system must be filled with zeros first.
+        # Up to so much of what the machine has, as it may not be more than that; how much is used, the limit says.
+        con.execute("set block_allocator_memory = '60%'")
         con.execute(f"set memory_limit = '{memory // 10**6}MB'")
     con.execute("set timezone = 'UTC'")
     con.execute("set preserve_insertion_order = true")

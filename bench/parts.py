@@ -7,8 +7,9 @@ parts: how ids are stored, and joined where only to count; how rows lie, and wha
 take to read; how versions that are beaten are left out; how times are read; who holds good rows against the contract,
 how many at a time, on how many threads, and looks for damaged ids; how versions in force are found, and rows checked;
 how a page of JSON is read, and values are taken from its records; how the orders of a quarter are counted, and in how
-many conditions they are chosen; how a key that comes twice, and an order whose items disagree, are found; and how the
-rows of a month that has begun, and of few orders, and the sums of each outcome are.
+many conditions they are chosen; how a key that comes twice, and an order whose items disagree, are found; how the rows
+of a month that has begun, and of few orders, and the sums of each outcome are; and what is kept of memory from one
+query to the next.
 """
 
 import argparse
@@ -114,6 +115,7 @@ class Parts:
             ("whole rows of few orders: by a join / by row id", lambda: self.of_few(JOINED), self.of_few),
             ("sums of each outcome: filtered / grouped first", lambda: self.sums("lines"), lambda: self.sums(GROUPED)),
             ("orders that disagree: by two hashes / by one", lambda: self.disagree(TWO), lambda: self.disagree(ALL)),
+            ("blocks between queries: given back / kept", lambda: self.one_after_another("0%"), self.one_after_another),
         ]
 
     def store(self, how: str) -> None:
@@ -348,7 +350,16 @@ class Parts:
         """Orders whose items have different times, sellers or marketplaces."""
         self.con.execute(f"select hash(order_id) from items group by hash(order_id) having {having}").fetchall()
 
+    def one_after_another(self, blocks: str = "60%") -> None:
+        """Queries that hold all ids in memory, each after the other, by an engine that keeps so much of its blocks."""
+        with duckdb.connect() as con:
+            con.execute(f"set block_allocator_memory = '{blocks}'; attach '{self.kept}' as kept (read_only)")
+            for _ in range(QUERIES):
+                con.execute(f"select count(*) from ({WHOLE_ITEMS})").fetchall()
 
+
+QUERIES = 4
+WHOLE_ITEMS = "select order_id, order_item_id, max(seller_id) from kept.items group by all"
 CAME, BY_ORDER = "", "order by order_id"
 FIVE = """item.fulfillment = 'MFN' and item.is_prime = 'false'
     and month.starts_at <= item.placed_at and item.placed_at < month.ends_at"""

@@ -11,8 +11,7 @@
 -- column: order_id | the order it is about; null: it is about a seller or a marketplace
 -- column: detail | what was found
 
--- Lines of the period's items that left before it, and perhaps a few of others. By a hash, and asked within `if`: so the
--- engine holds the period's items and reads the lines past them, never the other way round. Where there are none of the
+-- Lines of the period's items that left before it, and perhaps a few of others: by a hash. Where there are none of the
 -- period, it reads none.
 create temp table shipped_earlier as
 select order_id, order_item_id, shipped_at, quantity
@@ -27,14 +26,15 @@ cross join (
     limit 1
 )
 where shipped_at < $latest_instant
-    and if(is_void, false, hash(order_item_id) in (
+    and is_void is distinct from true
+    and hash(order_item_id) in (
         select hash(unit.order_item_id)
         from core.units as unit
         join scope
             on scope.period = unit.period
             and scope.marketplace_id = unit.marketplace_id
         where unit.outcome not in ('void', 'unmatched')
-    ));
+    );
 
 -- Found by a hash, as whole numbers are added up faster than texts: one item too many is no harm, it is looked at.
 create temp table suspect_items as
@@ -61,12 +61,11 @@ where purchased_at >= $first_instant and purchased_at < $last_instant
 group by order_hash
 having min(hash(seller_id, marketplace_id, purchased_at)) <> max(hash(seller_id, marketplace_id, purchased_at));
 
--- Items that were ordered outside of the period, of orders of which another was ordered in it. One condition: so the engine
--- holds the period's orders and reads the items past them, and not the other way round.
+-- Items that were ordered outside of the period, of orders of which another was ordered in it.
 create temp table items_of_other_times as
 select file_id, row_number, hash(order_id) as order_hash
 from reached.order_items
-where if(purchased_at < $first_instant, true, purchased_at >= $last_instant)
+where (purchased_at < $first_instant or purchased_at >= $last_instant)
     and hash(order_id) in (
         select hash(order_id) from reached.order_items where purchased_at >= $first_instant and purchased_at < $last_instant
     );
@@ -241,16 +240,19 @@ contact_disagrees as (
         and about.seller_id is not null
         and (said.seller_id <> about.seller_id or said.marketplace_id <> about.marketplace_id)
 ),
+unrewarded as (
+    select marketplace_id, terms_id
+    from core.terms
+    where aprl_at_least is not null
+        and marketplace_id not in (select marketplace_id from core.marketplaces_with_returns)
+),
 no_returns_loaded as (
-    select
-        charged.period, charged.marketplace_id, cast(null as varchar) as seller_id, 'no_returns_loaded' as kind,
-        terms.terms_id as subject, cast(null as varchar) as order_id, 'rewards need returns, and none were ever loaded: no reward is given' as detail
-    from (select distinct period, marketplace_id, terms_id from units where outcome = 'chargeable') as charged
-    join core.terms as terms
-        on terms.marketplace_id = charged.marketplace_id
-        and terms.terms_id = charged.terms_id
-        and terms.aprl_at_least is not null
-    where charged.marketplace_id not in (select marketplace_id from core.marketplaces_with_returns)
+    select distinct
+        period, marketplace_id, cast(null as varchar) as seller_id, 'no_returns_loaded' as kind,
+        terms_id as subject, cast(null as varchar) as order_id,
+        'rewards need returns, and none were ever loaded: no reward is given' as detail
+    from units semi join unrewarded using (marketplace_id, terms_id)
+    where outcome = 'chargeable'
 ),
 enrolment_backdated as (
     select
