@@ -1,4 +1,4 @@
-"""What all tests share: the tables that `make prove` writes."""
+"""What all tests share: their order, and the tables that `make prove` writes."""
 
 import os
 import re
@@ -14,6 +14,11 @@ os.environ.setdefault("CSBA_FONTS", str(FONTS))  # commands that tests start mak
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--proofs", type=Path, help="write the table of proofs to this file")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """First the tests that one process runs together, so that none of the others waits for it in the end."""
+    items.sort(key=lambda item: item.get_closest_marker("xdist_group") is None)
 
 
 TABLES = {"hostile": "Hostile files", "fuzzed": "Files that are drawn and mutated"}

@@ -18,6 +18,7 @@ from playwright.sync_api import Page, expect, sync_playwright
 
 from assets.settings import CHECKOUT
 
+pytestmark = pytest.mark.xdist_group("the page of Dagster")
 US = "ATVPDKIKX0DER"
 SECONDS_TO_START, SECONDS_TO_RUN = 240, 240
 """At the most; on two free cores it takes some ten of each."""
