@@ -117,6 +117,15 @@ def test_a_run_that_ended_early_is_marked_interrupted(tmp_path):
         ]
 
 
+def test_as_many_blocks_are_kept_between_queries_whatever_memory_may_be_used(tmp_path):
+    kept = set()
+    for memory in (10**12, 256 * 10**6):
+        with open_warehouse(tmp_path, holder="a test", now=NOW, memory=memory) as warehouse:
+            kept |= set(warehouse.con.execute("select current_setting('block_allocator_memory')").fetchall())
+    assert len(kept) == 1
+    assert kept != {("0 bytes",)}
+
+
 def test_memory_is_bounded_and_what_a_killed_process_spilled_is_removed(tmp_path):
     home = tmp_path / "home"
     with open_warehouse(home, holder="a test", now=NOW, memory=300 * 10**6) as warehouse:
