@@ -29,7 +29,6 @@ from assets.settings import CHECKOUT
 from assets.warehouse import FILE, Warehouse, attach_for_reading, exists, read_warehouse
 from reports.statement.writing import files_of as listed_in
 
-pytestmark = pytest.mark.xdist_group("killed")
 US = "ATVPDKIKX0DER"
 SELLER = "A09E5BD5000002"
 SAMPLE = DATA / "sample"
