@@ -17,7 +17,7 @@ import duckdb
 
 from assets.aside import HERE
 from assets.raw.datasets import DATASETS
-from assets.warehouse import HASH, has_hashes
+from assets.warehouse import HASH, has_hashes, known_after
 
 NEAR = timedelta(days=20)
 """Before a scope. It decides how much is read, never what comes out."""
@@ -25,6 +25,9 @@ WORTH_IT = 2
 """So many times as many items as are near must there be; with fewer, to find the rest costs more than it saves."""
 MANY = 10
 """So many times as many items as a month names must be near for only those named to be looked for."""
+
+UNREAD = {"order_items": ("asin",), "shipments": ("carrier", "tracking_id")}
+"""Columns of text that nothing made of orders reads: they are not looked up in blocks of millions of rows."""
 
 
 @dataclass(frozen=True)
@@ -45,7 +48,14 @@ class Reached:
     def rows(self) -> str:
         """The query of them; it travels (`travel.py`)."""
         further = f"select * from further_{self.dataset}"
-        return f"select * from {self.table} where {self.are_near} union all {further}" if self.near else further
+        near = f"select {self.columns} from {self.table} where {self.are_near}"
+        return f"{near} union all {further}" if self.near else further
+
+    @property
+    def columns(self) -> str:
+        """Those that queries of what is reached can read."""
+        columns = (*DATASETS[self.dataset].columns, "file_id", "row_number")
+        return ", ".join(name for name in columns if name not in UNREAD.get(self.dataset, ()))
 
     @property
     def are_near(self) -> str:
@@ -55,24 +65,22 @@ class Reached:
     def find(self, con: duckdb.DuckDBPyConnection, ids: str) -> None:
         """Make `further_…` of the rows that are not near and have one of the ids of a query, and show `reached_…`.
 
-        Of all rows that are not near nothing is read but their time and the hash of the id; those found are then read
-        as a whole. A row too many, whose id has the same hash, is no harm.
+        Of all rows that are not near nothing is read but their time and the hash of the id; those found are then
+        fetched by row id. A row too many, whose id has the same hash, is no harm.
         """
-        dataset, at = DATASETS[self.dataset], str(DATASETS[self.dataset].happened_at)
-        raw = f"{HERE}.raw.{dataset.name}"
+        dataset, raw = DATASETS[self.dataset], f"{HERE}.raw"
+        rows = f"{raw}.{dataset.name}"
         kept = HASH if has_hashes(con, dataset) else f"hash({dataset.found_by})"
         con.execute(f"create or replace temp table ids_reached as select hash({dataset.found_by}) from ({ids})")
+        ((as_of,),) = con.execute("from in_force.as_of").fetchall()
         con.execute(f"""
-            create or replace temp table further_rows as
-            select file_id, row_number, {at} as happened_at from {raw}
-            where rowid in (select rowid from {raw} where not ({self.are_near}) and {kept} in (from ids_reached))""")
-        first, last = con.execute("select min(happened_at), max(happened_at) from further_rows").fetchall()[0]
-        con.execute(
-            f"""
             create or replace temp table further_{dataset.name} as
-            from {self.table} semi join further_rows using (file_id, row_number) where {at} between ? and ?""",
-            [first, last],
-        )
+            with found as materialized (
+                from {rows} where rowid in (
+                    select rowid from {rows} where not ({self.are_near}) and {kept} in (from ids_reached)
+                )
+            )
+            select {self.columns} from ({known_after(as_of, dataset.name, raw, "found")})""")
         con.execute(f"create or replace temp view reached_{dataset.name} as {self.rows}")
 
 

@@ -196,9 +196,11 @@ class Warehouse:
     def show_as_of(self, load_id: int, raw: str = "raw") -> None:
         """Point the views `in_force.<dataset>` at what was known after that load; everything derived reads them.
 
-        `raw` is the schema of the raw rows, for tables that are made in another database (`aside.py`).
+        `raw` is the schema of the raw rows, for tables that are made in another database (`aside.py`). `in_force.as_of`
+        says which load it is.
         """
         with self.transaction():
+            self.con.execute(f"create or replace view in_force.as_of as select {load_id} as load_id")
             for dataset in DATASETS:
                 self.con.execute(f"create or replace view in_force.{dataset} as {known_after(load_id, dataset, raw)}")
 
@@ -312,11 +314,14 @@ def replace_table(
         con.unregister("rows_to_keep")
 
 
-def known_after(load_id: int, dataset: str, raw: str = "raw") -> str:
-    """The query of the rows of a dataset that were in force after a load; `raw` is the schema of the raw rows."""
+def known_after(load_id: int, dataset: str, raw: str = "raw", rows: str | None = None) -> str:
+    """The query of the rows of a dataset that were in force after a load; `raw` is the schema of the raw rows.
+
+    `rows` are those looked at, if not all: a table, or the name of a query.
+    """
     return f"""
         select {", ".join(DATASETS[dataset].columns)}, load_id, file_id, row_number
-        from {raw}.{dataset}
+        from {rows or f"{raw}.{dataset}"}
         anti join (
             select file_id, row_number from {raw}.superseded
             where dataset = '{dataset}' and load_id <= {load_id}

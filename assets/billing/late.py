@@ -18,8 +18,9 @@ from assets.core.marketplaces import Marketplace
 from assets.core.terms import Terms, put_terms
 from assets.making import make
 from assets.raw.datasets import DATASETS
+from assets.reach import UNREAD
 from assets.tables import UNKNOWN, step_of
-from assets.warehouse import Warehouse
+from assets.warehouse import HASH, Warehouse
 
 CLOCKS = {name: dataset.happened_at for name, dataset in DATASETS.items() if dataset.happened_at}
 """The time of each dataset of orders that decides where a row counts."""
@@ -42,10 +43,6 @@ BALANCED = {
 }
 """Tables, some of whose rows have no marketplace, with a balance as their gate: its column of what was counted from raw
 rows, and what a row of the table counts for in it."""
-
-
-UNREAD = {"order_items": ("asin",), "shipments": ("carrier", "tracking_id")}
-"""Columns of text that nothing made of late orders reads: they are not looked up in blocks of millions of rows."""
 
 
 def were(name: str) -> str:
@@ -157,18 +154,17 @@ class LateRows:
                 make(self.warehouse, step_of(name), aside=True)
             for name in events:
                 self.con.execute(f"alter table {name} rename to {before(name).removeprefix('core.')}")
-        else:
+            changed, told = (differing(f"from {before(name)}", f"from warehouse.{name}") for name in reversed(events))
+        else:  # and so neither is otherwise, of anybody
             for name in events:
                 self.show(before(name), f"from warehouse.{name}")
+            changed = told = "from warehouse.core.enrolments where false"
         self.con.execute(f"""
-            create table changed_sellers as
-            select distinct marketplace_id, seller_id
-            from ({differing(f"from {before('core.enrolments')}", "from warehouse.core.enrolments")})""")
+            create table changed_sellers as select distinct marketplace_id, seller_id from ({changed})""")
         self.con.execute(f"""
             create table told_sellers as
             select distinct marketplace_id, seller_id
-            from ({differing(f"from {before('core.enrolment_events')}", "from warehouse.core.enrolment_events")})
-            anti join changed_sellers using (marketplace_id, seller_id)""")
+            from ({told}) anti join changed_sellers using (marketplace_id, seller_id)""")
         for name in terms:
             self.con.execute(f"drop table {name}")
         look_through(self.con, [*events, *terms, "in_force.sellers"])
@@ -262,11 +258,17 @@ class LateRows:
         """
         self.con.execute("create schema of_late")
         self.show("of_late.superseded", "from warehouse.raw.superseded")
+        self.con.execute(f"create table late_hashes as select hash(order_id) as {HASH} from late_orders")
         for dataset, clock in CLOCKS.items():
             closed = "" if dataset == "order_items" else f"where {self.within_closed(clock)}"
             if dataset == "shipments":  # what was shipped before counts for what is reported
                 closed = f"where {self.before_open(clock)}"
-            rows = self.rows_of(f"warehouse.raw.{dataset}", f"{self.only('late_orders', 'order_id')} {closed}")
+            raw, late = f"warehouse.raw.{dataset}", self.only("late_orders", "order_id")
+            if DATASETS[dataset].found_by == "order_id":  # looked for by the hash, which is read sooner than the id
+                which = self.only("late_hashes", HASH)
+                rows = f"from ({self.rows_of(raw, f'{which} {closed}')}) {late}"
+            else:
+                rows = self.rows_of(raw, f"{late} {closed}")
             self.con.execute(f"create {self.kind} of_late.{dataset} as {without_unread(dataset)} {rows}")
 
     # -- whom it concerns ---------------------------------------------------------------------------------------
@@ -326,7 +328,11 @@ class LateRows:
 
     def units_as_they_were(self) -> str:
         """The query of the units of late orders: small columns are read, ids come from the raw rows fetched before."""
-        found = "select rowid from warehouse.core.units semi join of_late.shipments using (file_id, row_number)"
+        # by its number first: one column is looked up several times as fast as two
+        numbers = "row_number in (select row_number from of_late.shipments)"
+        found = f"""
+            select rowid from (select rowid, file_id, row_number from warehouse.core.units where {numbers})
+            semi join of_late.shipments using (file_id, row_number)"""
         return f"""
             with few as materialized (
                 select
