@@ -112,9 +112,12 @@ class CarriedCounts(LateRows):
             select distinct marketplace_id, seller_id
             from ({differing(f"{judged} {were(PERFORMANCE)}", f"{judged} carried_totals")})""")
         if not self.is_empty("from turned"):
-            theirs = "semi join turned using (marketplace_id, seller_id) anti join late_orders using (order_id)"
-            rows = f"{without_unread('order_items')} {self.rows_of('warehouse.raw.order_items', theirs)}"
-            self.con.execute(f"insert into of_late.order_items {rows}")
+            theirs = self.rows_of("warehouse.raw.order_items", "where seller_id in (select seller_id from turned)")
+            self.con.execute(f"""
+                insert into of_late.order_items
+                {without_unread("order_items")} from ({theirs})
+                semi join turned using (marketplace_id, seller_id)
+                anti join late_orders using (order_id)""")
         self.show("totals", "from carried_totals")  # which the query of the next ones reads
         for when, show in (("before", self.show_as_before), ("now", self.show_as_now)):
             show()

@@ -122,11 +122,6 @@ class LateRows:
         """What rows that are looked at several times are made: a table, or a view where they are all there are."""
         return "view" if self.whole else "table"
 
-    def is_late(self, name: str) -> str:
-        """The condition on rows of a table that they are of late orders, or of contacts that were."""
-        late = "order_id in (from aside.main.late_orders)"
-        return f"({late} or contact_id in (from aside.main.late_contacts))" if name == "core.contacts" else late
-
     def is_empty(self, rows: str) -> bool:
         """Whether a query gives no rows."""
         return not self.con.execute(f"select 1 from ({rows}) limit 1").fetchall()
@@ -317,7 +312,9 @@ class LateRows:
         `were_performance`: that of affected sellers.
         """
         for name in BY_ORDER:
-            late = f"select rowid from warehouse.{name} where {self.is_late(name)}"
+            late = f"select rowid from warehouse.{name} semi join late_orders using (order_id)"
+            if name == "core.contacts":  # a late one may have named another order
+                late = f"{late} union select rowid from warehouse.{name} semi join late_contacts using (contact_id)"
             few = f"select *, rowid as row_id from warehouse.{name} where rowid in ({late})"
             if name == "core.units":
                 few = self.units_as_they_were()
