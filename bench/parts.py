@@ -8,8 +8,8 @@ take to read; how versions that are beaten are left out; how times are read; who
 how many at a time, on how many threads, and looks for damaged ids; how versions in force are found, and rows checked;
 how a page of JSON is read, and values are taken from its records; how the orders of a quarter are counted, and in how
 many conditions they are chosen; how a key that comes twice, and an order whose items disagree, are found; how the rows
-of a month that has begun, and of few orders, and the sums of each outcome are; and what is kept of memory from one
-query to the next.
+of a month that has begun, of few orders and of few places, and the sums of each outcome are; and what is kept of memory
+from one query to the next.
 """
 
 import argparse
@@ -36,7 +36,7 @@ from assets.raw.sources import CANONICAL, Source
 from assets.raw.staging import ROWS_PER_CHUNK
 from assets.raw.typing_sql import _any_instant, typed
 from assets.settings import CHECKOUT
-from assets.warehouse import columns_to_make
+from assets.warehouse import HASH, columns_to_make
 
 MONTH = "2026-03"
 RECORDS = 100_000
@@ -74,6 +74,7 @@ class Parts:
             from parcels;
             create table begun as select '2026-04' as period, marketplace_id from month;
             create table few as select distinct order_id from items where hash(order_id) % 2000 = 0;
+            create table places as select file_id, row_number from items semi join few using (order_id);
             create temp table ids as select order_id, order_item_id from items;
             create temp table other_ids as select order_id, order_item_id from parcels""")
         self.kept = folder / "kept.duckdb"
@@ -113,6 +114,8 @@ class Parts:
             ("a key that comes twice: always / if a hash does", self.twice_by_hash, self.twice_if_a_hash_is),
             ("a month that has no rows: by rows of columns / by columns", lambda: self.of_begun(ROWS), self.of_begun),
             ("whole rows of few orders: by a join / by row id", lambda: self.of_few(JOINED), self.of_few),
+            ("whole rows of few orders: by the id / by its hash", self.of_few, lambda: self.of_few(HASHED)),
+            ("where few rows lie: by two columns / by one first", self.by_two_columns, self.by_one_first),
             ("sums of each outcome: filtered / grouped first", lambda: self.sums("lines"), lambda: self.sums(GROUPED)),
             ("orders that disagree: by two hashes / by one", lambda: self.disagree(TWO), lambda: self.disagree(ALL)),
             ("blocks between queries: given back / kept", lambda: self.one_after_another("0%"), self.one_after_another),
@@ -327,9 +330,10 @@ class Parts:
 
     def keep(self, target: Path) -> None:
         """Write a database of the items as a warehouse keeps them."""
-        columns = {**DATASETS["order_items"].columns, "file_id": "bigint", "row_number": "bigint"}
+        columns = {**DATASETS["order_items"].columns, "file_id": "bigint", "row_number": "bigint", HASH: "ubigint"}
         there = {row[0] for row in self.con.execute("describe items").fetchall()}
-        values = ", ".join(f"cast({name if name in there else 'null'} as {columns[name]})" for name in columns)
+        found = {name: name if name in there else "null" for name in columns} | {HASH: "hash(order_id)"}
+        values = ", ".join(f"cast({found[name]} as {columns[name]})" for name in columns)
         self.con.execute(f"attach '{target}' as target")
         self.con.execute(f"create table target.items ({columns_to_make(columns)})")
         self.con.execute(f"insert into target.items select {values} from items {BY_ORDER}")
@@ -340,6 +344,16 @@ class Parts:
         self.con.execute(f"attach '{self.kept}' as target (read_only)")
         self.con.execute(f"create or replace temp table found as from target.items {rows}")
         self.con.execute("detach target")
+
+    def by_two_columns(self, rows: str = "items") -> None:
+        """Rows of which the file and the number are known."""
+        self.con.execute(f"select count(*) from {rows} semi join places using (file_id, row_number)").fetchall()
+
+    def by_one_first(self) -> None:
+        """The same among those of which the number is."""
+        self.by_two_columns(
+            "(select file_id, row_number from items where row_number in (select row_number from places))"
+        )
 
     def sums(self, rows: str) -> None:
         """What each of nine outcomes comes to."""
@@ -372,6 +386,7 @@ BROKEN = [f"count(*) filter (not coalesce({rule}, false))" for rule in RULES]
 SUSPECTS = f"select hash({KEY}) as key_hash from lines where {IN_SCOPE} group by key_hash having count(*) > 1"
 ROWS = "(period, marketplace_id)"
 JOINED = "semi join few using (order_id)"
+HASHED = f"where rowid in (select rowid from target.items where {HASH} in (select hash(order_id) from few))"
 GROUPED = "(select period, marketplace_id, outcome, sum(quantity) as quantity from lines group by all)"
 TWO = """min(placed_at) <> max(placed_at)
     or min(hash(seller_id, marketplace_id)) <> max(hash(seller_id, marketplace_id))"""
