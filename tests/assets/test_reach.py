@@ -95,6 +95,25 @@ def test_rows_of_an_id_are_found_wherever_they_are(tmp_path: Path, monkeypatch: 
         assert what_is_reached(warehouse) == REACHED
 
 
+def test_of_what_is_far_off_the_versions_in_force_are_reached(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also as of a load before the last."""
+    monkeypatch.setattr(reach, "WORTH_IT", 0)
+    later = {"purchased_at": OLD, "updated_at": "2026-03-06T12:00:00Z", "sku": "CORRECTED"}
+    again = row("order_items", order_id="P", order_item_id="P1", **later)
+    void = row("shipments", shipment_id="4", order_id="P", order_item_id="P1", shipped_at=OLD)
+    void |= {"is_void": "true", "updated_at": "2026-03-06T12:00:00Z"}
+    with opened(tmp_path / "home") as warehouse:
+        load_paths(warehouse, [world(tmp_path / "files")])
+        bill(warehouse, ["2026-03"])
+        load_paths(warehouse, write_csv(tmp_path / "again", {"order_items": [again], "shipments": [void]}))
+        for load in (2, 1):
+            warehouse.show_as_of(load)
+            assert what_is_reached(warehouse) == REACHED
+            (item,) = warehouse.rows("select sku from reached_order_items where order_item_id = 'P1'")
+            (line,) = warehouse.rows("select is_void from reached_shipments where shipment_id = '4'")
+            assert (item["sku"] == "CORRECTED") == (line["is_void"] is True) == (load == 2)
+
+
 def test_hashes_of_another_version_of_the_engine_are_not_trusted(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

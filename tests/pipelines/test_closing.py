@@ -18,6 +18,7 @@ from assets.core.terms import terms_for_a_run
 from assets.making import ChecksFailedError, make, set_scope
 from assets.settings import settings
 from assets.tables import step_of
+from assets.warehouse import HASH
 from pipelines.closing import CloseError, close, preview, to_close
 from pipelines.crediting import Credit, CreditError, grant
 from pipelines.reproducing import reproduce
@@ -507,6 +508,17 @@ def rerate_us(finance: Finance) -> int:
     listed = read_marketplaces(DATA / "marketplaces.csv")
     cards = {card.marketplace_id: card for card in terms_for_a_run(finance.warehouse.con, finance.terms, listed)[0]}
     return rerate(finance.warehouse, cards, listed, [US])
+
+
+def test_an_order_whose_hash_is_that_of_a_late_one_is_not_late(finance: Finance) -> None:
+    finance.load(enrolment_events=[row("enrolment_events", seller_id="T", effective_at="2025-01-01T00:00:00Z")])
+    items = [row("order_items", order_id="B", seller_id="T", purchased_at="2026-03-02T12:00:00Z")]
+    finance.load(order_items=items, shipments=[finance.parcel("B", 1, MARCH)])
+    finance.close(MARCH)
+    for name in ("order_items", "shipments"):
+        finance.warehouse.con.execute(f"update raw.{name} set {HASH} = hash('A')")
+    finance.contact("C", MARCH)
+    assert rerate_us(finance) == 1
 
 
 def test_an_item_corrected_to_another_seller_moves_the_charge(finance: Finance) -> None:
