@@ -325,7 +325,7 @@ class LateRows:
 
     def units_as_they_were(self) -> str:
         """The query of the units of late orders: small columns are read, ids come from the raw rows fetched before."""
-        # by its number first: one column is looked up several times as fast as two
+        # by its number first: one column is looked up sooner than two
         numbers = "row_number in (select row_number from of_late.shipments)"
         found = f"""
             select rowid from (select rowid, file_id, row_number from warehouse.core.units where {numbers})
