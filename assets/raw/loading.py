@@ -10,6 +10,7 @@ or the file is refused. Raw tables only grow; which version of a key is in force
 datasets": the greatest `updated_at`, then the later load, then the later row).
 """
 
+import contextlib
 import hashlib
 import json
 import os
@@ -17,7 +18,9 @@ import unicodedata
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
+from threading import Thread
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.facts import beside, told_beside
@@ -108,7 +111,10 @@ def load(
     report = LoadReport(warehouse.latest_load() + 1)
     hashes = _Hashes(warehouse, now)
     this = _Load(warehouse, report.load_id, sources, marketplaces, now, limits, progress, hashes)
-    for path, folder in files_of(paths).items():
+    files = files_of(paths)
+    for (path, folder), after in zip_longest(files.items(), [*files][1:]):
+        if after is not None:
+            hashes.begin(after)
         try:
             if sources.joins(path) and not sources.of(path, limits):
                 continue
@@ -150,6 +156,8 @@ class _Hashes:
 
     A stamp is a file's size and the times of its last changes. What was changed just now is not trusted: it could be
     changed again within one tick of the file system's clock.
+
+    A file is hashed while the one before it is loaded: that takes one core, where some of a load leaves one idle.
     """
 
     SECONDS_TO_SETTLE = 2
@@ -158,24 +166,64 @@ class _Hashes:
         self.con, self.now = warehouse.con, now.replace(tzinfo=UTC).timestamp()
         self.known = {row[0]: row[1:] for row in self.con.execute("from audit.hashes").fetchall()}
         self.found: dict[str, tuple[str, str]] = {}
+        self.begun: dict[Path, Hashing] = {}
+
+    def begin(self, path: Path) -> None:
+        """Hash a file aside, if it has to be read for it: it is the next that will be asked for."""
+        with contextlib.suppress(OSError):  # whoever asks for it is told
+            stamp = _stamp(path.stat())
+            is_plain = path.is_file() and not path.is_symlink()
+            if is_plain and SUFFIXES.search(path.name) and not self.known_of(path, stamp):
+                self.begun[path] = Hashing(path, stamp)
+                self.begun[path].start()
 
     def of(self, path: Path) -> str:
         """The SHA-256 of a file's content."""
-        name, stat = str(path.absolute()), path.stat()
-        stamp = f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
-        stamped, known = self.known.get(name, (None, ""))
-        if stamped == stamp:
+        stat = path.stat()
+        stamp = _stamp(stat)
+        known = self.known_of(path, stamp)
+        if known:
             return known
-        found = sha256(path)
+        begun = self.begun.pop(path, None)
+        found = (begun.of(stamp) if begun else "") or sha256(path)
         if max(stat.st_mtime, stat.st_ctime) < self.now - self.SECONDS_TO_SETTLE:
-            self.found[name] = stamp, found
+            self.found[str(path.absolute())] = stamp, found
         return found
+
+    def known_of(self, path: Path, stamp: str) -> str:
+        """The hash of a file that still has the stamp with which it was kept; else nothing."""
+        stamped, known = self.known.get(str(path.absolute()), ("", ""))
+        return known if stamped == stamp else ""
 
     def keep(self) -> None:
         """Remember what was found."""
         rows = [[name, *found] for name, found in self.found.items()]
         if rows:
             self.con.executemany("insert or replace into audit.hashes values (?, ?, ?)", rows)
+
+
+class Hashing(Thread):
+    """The hash of one file, made aside. A load that ends does not wait for it."""
+
+    def __init__(self, path: Path, stamp: str):
+        super().__init__(name=f"hash of {path.name}", daemon=True)
+        self.path, self.stamp, self.found = path, stamp, ""
+
+    def run(self) -> None:
+        """Read the file; one that cannot be read is read again by who asks for its hash."""
+        with contextlib.suppress(OSError):
+            self.found = sha256(self.path)
+
+    def of(self, stamp: str) -> str:
+        """The hash, if the file is still as it was; else nothing."""
+        if stamp != self.stamp:
+            return ""
+        self.join()
+        return self.found
+
+
+def _stamp(stat: os.stat_result) -> str:
+    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
 
 
 def _leads_out(path: Path, folder: Path) -> bool:

@@ -98,12 +98,13 @@ def _usual_instant(text: str) -> str:
     """The cases of 2026-01-31T10:00:00Z and 2026-01-31T10:00:00+01:00."""
     # By its length no part can have fewer digits, by its first character it has neither sign nor blank before it.
     usual = f"{text} >= '0' and contains({text}, 'T')"
-    hours, minutes = f"substring({text}, 21, 1) < '2'", f"substring({text}, 24, 1) < '6'"
+    # Nearly all zones are ahead or behind by whole or half hours, and an end is looked at sooner than what lies within.
+    hours, minutes = f"substring({text}, 21, 1) < '2'", f"(ends_with({text}, ':00') or ends_with({text}, ':30'))"
     offset = f"try_strptime({text}, '%Y-%m-%dT%H:%M:%S%z')"
     return (
         f"when strlen({text}) = 20 and {usual} and ends_with({text}, 'Z')"
         f" then try_strptime({text}, '%Y-%m-%dT%H:%M:%SZ')"
-        f" when strlen({text}) = 25 and {usual} and substring({text}, 23, 1) = ':' and {hours} and {minutes}"
+        f" when strlen({text}) = 25 and {usual} and {minutes} and {hours}"
         f" then {_in_utc(offset)}"
     )
 

@@ -2,6 +2,7 @@
 
 import json
 import os
+import threading
 from collections import Counter
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -112,6 +113,51 @@ def test_a_file_that_still_has_its_size_and_times_is_not_read_again(home, raw, m
     os.utime(path, ns=(stat.st_atime_ns, stat.st_mtime_ns))
     assert path.stat().st_size == stat.st_size
     assert home.load(path, now=later).loads[0].rows_loaded == 1, "its time of change cannot be set back"
+
+
+@pytest.mark.parametrize("change", ["none", "other content", "gone", "unreadable then"])
+def test_the_next_file_is_hashed_meanwhile_and_again_if_it_is_another_then(home, raw, monkeypatch, change):
+    paths = [home.file(f"order_items_{n}.csv", [raw.item(order_id=f"O-{n}")]) for n in (1, 2)]
+    hash_of, read_file, read = loading.sha256, Staging.run, []
+
+    def noted(path):
+        aside = threading.current_thread() is not threading.main_thread()
+        read.append((path, aside))
+        if aside and change == "unreadable then":
+            raise PermissionError
+        return hash_of(path)
+
+    def read_and_change(staging, *arguments):
+        for thread in threading.enumerate():
+            if isinstance(thread, loading.Hashing):
+                thread.join()
+        if staging.path == paths[0] and change == "other content":
+            paths[1].write_bytes(raw.as_csv([raw.item(order_id="O-3"), raw.item(order_id="O-4")]))
+        if staging.path == paths[0] and change == "gone":
+            paths[1].unlink()
+        read_file(staging, *arguments)
+
+    monkeypatch.setattr(loading, "sha256", noted)
+    monkeypatch.setattr(Staging, "run", read_and_change)
+    report = home.load(*paths)
+    again = [] if change in ("none", "gone") else [(paths[1], False)]
+    assert sorted(read) == sorted([(paths[0], False), (paths[1], True), *again])
+    assert [refusal.reason for refusal in report.refusals] == (["there is no such file"] if change == "gone" else [])
+    hashes = dict(home.rows("select path, sha256 from audit.files"))
+    assert hashes == {str(path): hash_of(path) for path in paths if path.exists()}
+
+
+def test_what_cannot_be_loaded_is_not_hashed_meanwhile(home, raw, monkeypatch):
+    read = []
+    monkeypatch.setattr(loading.Hashing, "run", lambda thread: read.append(thread.path.name))
+    home.file("a_order_items.csv", [raw.item()])
+    (home.folder / "b_order_items.csv").mkdir()
+    home.file("c.bin", b"x")
+    os.mkfifo(home.folder / "d_order_items.csv")
+    (home.folder / "e_order_items.csv").symlink_to(home.folder / "nowhere")
+    home.file("f_order_items.csv", [raw.item(order_id="O-2")])
+    home.load(home.folder)
+    assert read == ["f_order_items.csv"]
 
 
 def test_a_file_is_read_again_when_the_rules_have_changed_that_refused_its_rows(home, raw):
