@@ -4,12 +4,12 @@
 
 Prints, for each part, the median seconds of the other way and of the way chosen, and the ratio with its spread. The
 parts: how ids are stored, and joined where only to count; how rows lie, and what a slice of orders and one order then
-take to read; how versions that are beaten are left out; how times are read; who holds good rows against the contract,
-how many at a time, on how many threads, and looks for damaged ids; how versions in force are found, and rows checked;
-how a page of JSON is read, and values are taken from its records; how the orders of a quarter are counted, and in how
-many conditions they are chosen; how a key that comes twice, and an order whose items disagree, are found; how the rows
-of a month that has begun, of few orders and of few places, and the sums of each outcome are; and what is kept of memory
-from one query to the next.
+take to read; how versions that are beaten are left out; how times are read; when files are hashed; who holds good
+rows against the contract, how many at a time, on how many threads, and looks for damaged ids; how versions in force
+are found, and rows checked; how a page of JSON is read, and values are taken from its records; how the orders of a
+quarter are counted, and in how many conditions they are chosen; how a key that comes twice, and an order whose items
+disagree, are found; how the rows of a month that has begun, of few orders and of few places, and the sums of each
+outcome are; and what is kept of memory from one query to the next.
 """
 
 import argparse
@@ -21,6 +21,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from contextlib import nullcontext
+from datetime import UTC, datetime
 from functools import cached_property
 from pathlib import Path
 from unittest.mock import patch
@@ -28,18 +29,24 @@ from unittest.mock import patch
 import duckdb
 
 from assets.core.marketplaces import read_marketplaces
-from assets.raw import staging
+from assets.raw import loading, staging
 from assets.raw.by_record import Shape
 from assets.raw.datasets import DATASETS
 from assets.raw.json_records import read_records
-from assets.raw.sources import CANONICAL, Source
+from assets.raw.sources import CANONICAL, Source, read_sources
 from assets.raw.staging import ROWS_PER_CHUNK
 from assets.raw.typing_sql import _any_instant, typed
 from assets.settings import CHECKOUT
-from assets.warehouse import HASH, columns_to_make
+from assets.warehouse import HASH, columns_to_make, open_warehouse
 
 MONTH = "2026-03"
 RECORDS = 100_000
+USUAL_FIRST = typed("purchased_at", "TIMESTAMP")
+ANY_FORM = f"case {_any_instant('trim(purchased_at)', None)} end"
+WITHIN = USUAL_FIRST.replace(
+    "(ends_with(purchased_at, ':00') or ends_with(purchased_at, ':30'))",
+    "substring(purchased_at, 23, 1) = ':' and substring(purchased_at, 24, 1) < '6'",
+)
 Part = tuple[str, Callable[[], object], Callable[[], object]]
 
 
@@ -90,7 +97,9 @@ class Parts:
             ("a slice of orders: as they came / by order", lambda: self.slice(CAME), lambda: self.slice(BY_ORDER)),
             ("one order: as they came / by order", lambda: self.one(CAME), lambda: self.one(BY_ORDER)),
             ("leaving out what is beaten: not exists / anti join", self.not_exists, self.anti_join),
-            ("reading times: any form / the usual one first", lambda: self.times(any_form=True), self.times),
+            ("reading times: any form / the usual one first", lambda: self.times(ANY_FORM), self.times),
+            ("offsets of times: by letters within / by their end", lambda: self.times(WITHIN), self.times),
+            ("files: hashed when their turn comes / meanwhile", lambda: self.load(in_turn=True), self.load),
             ("good rows: ids taken as they are / looked at", lambda: self.stage(ids_unseen=True), self.stage),
             ("good rows: held by the contract / passed by SQL", lambda: self.stage(by_contract=True), self.stage),
             (
@@ -193,12 +202,22 @@ class Parts:
                 from items anti join beaten using (file_id, row_number)
             ) as item using (order_id, order_item_id)""").fetchall()
 
-    def times(self, *, any_form: bool = False) -> None:
+    def times(self, reading: str = USUAL_FIRST) -> None:
         """Read the times of purchase."""
-        reading = (
-            f"case {_any_instant('trim(purchased_at)', None)} end" if any_form else typed("purchased_at", "TIMESTAMP")
-        )
         self.con.execute(f"select max({reading}) from items").fetchall()
+
+    def load(self, *, in_turn: bool = False) -> None:
+        """Load the files of the world into a home of their own."""
+        marketplaces = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
+        waiting = patch.object(loading.Hashes, "begin", lambda *_: None) if in_turn else nullcontext()
+        now = datetime.now(UTC).replace(tzinfo=None)
+        with (
+            tempfile.TemporaryDirectory(dir=self.folder) as home,
+            open_warehouse(Path(home), now=now, holder="parts") as warehouse,
+            waiting,
+        ):
+            sources = read_sources(CHECKOUT / "data" / "sources")
+            loading.load(warehouse, [self.world], sources=sources, marketplaces=marketplaces, now=now)
 
     def stage(self, *, by_contract: bool = False, ids_unseen: bool = False, chunk: int = ROWS_PER_CHUNK) -> None:
         """Stage the items: with every row in doubt or only those that SQL does not let pass, damaged ids among them."""

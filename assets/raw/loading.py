@@ -109,7 +109,7 @@ def load(
     what became of each file.
     """
     report = LoadReport(warehouse.latest_load() + 1)
-    hashes = _Hashes(warehouse, now)
+    hashes = Hashes(warehouse, now)
     this = _Load(warehouse, report.load_id, sources, marketplaces, now, limits, progress, hashes)
     files = files_of(paths)
     for (path, folder), after in zip_longest(files.items(), [*files][1:]):
@@ -148,10 +148,10 @@ class _Load:
     now: datetime
     limits: Limits
     progress: Progress
-    hashes: "_Hashes"
+    hashes: "Hashes"
 
 
-class _Hashes:
+class Hashes:
     """The hashes of files; one that still has its stamp is not read again.
 
     A stamp is a file's size and the times of its last changes. What was changed just now is not trusted: it could be
