@@ -125,7 +125,7 @@ def _read(
             ).fetchall()
             refused += [(path, row, why) for row, why in bad]
             good = """
-                select staged.* exclude (doubt) from staged anti join (
+                select staged.* exclude (doubt, key_hash) from staged anti join (
                     select row_number from refusals union all
                     select row_number from doubtful where skipped is not null
                 ) as out on out.row_number = staged.rowid + 1"""

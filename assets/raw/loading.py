@@ -15,10 +15,10 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from itertools import zip_longest
+from itertools import islice
 from pathlib import Path
 from threading import Thread
 
@@ -33,6 +33,8 @@ from assets.warehouse import HASH, Warehouse, parts_that_fit
 
 LONGEST_VALUE = 80
 """Characters of a refused value that are kept beside its row, and shown."""
+FILES_AHEAD = 3
+"""So many files are hashed before it is their turn, at most: the system shall still hold what was read."""
 ROWS_WORTH_ORDERING = 1_000_000
 """A smaller file has so few blocks of rows that hardly any could be passed over."""
 DAYS_BY_ORDER_ALONE = 45
@@ -112,9 +114,10 @@ def load(
     hashes = Hashes(warehouse, now)
     this = _Load(warehouse, report.load_id, sources, marketplaces, now, limits, progress, hashes)
     files = files_of(paths)
-    for (path, folder), after in zip_longest(files.items(), [*files][1:]):
-        if after is not None:
-            hashes.begin(after)
+    following = iter([*files][1:])
+    hashes.begin(islice(following, FILES_AHEAD - 1))
+    for path, folder in files.items():
+        hashes.begin(islice(following, 1))
         try:
             if sources.joins(path) and not sources.of(path, limits):
                 continue
@@ -157,7 +160,8 @@ class Hashes:
     A stamp is a file's size and the times of its last changes. What was changed just now is not trusted: it could be
     changed again within one tick of the file system's clock.
 
-    A file is hashed while the one before it is loaded: that takes one core, where some of a load leaves one idle.
+    Files are hashed one after the other while those before them are loaded: that takes one core, where some of a load
+    leaves one idle.
     """
 
     SECONDS_TO_SETTLE = 2
@@ -167,15 +171,17 @@ class Hashes:
         self.known = {row[0]: row[1:] for row in self.con.execute("from audit.hashes").fetchall()}
         self.found: dict[str, tuple[str, str]] = {}
         self.begun: dict[Path, Hashing] = {}
+        self.last: Hashing | None = None
 
-    def begin(self, path: Path) -> None:
-        """Hash a file aside, if it has to be read for it: it is the next that will be asked for."""
-        with contextlib.suppress(OSError):  # whoever asks for it is told
-            stamp = _stamp(path.stat())
-            is_plain = path.is_file() and not path.is_symlink()
-            if is_plain and SUFFIXES.search(path.name) and not self.known_of(path, stamp):
-                self.begun[path] = Hashing(path, stamp)
-                self.begun[path].start()
+    def begin(self, paths: Iterable[Path]) -> None:
+        """Hash files aside, those that have to be read for it: they will be asked for in this order."""
+        for path in paths:
+            with contextlib.suppress(OSError):  # whoever asks for it is told
+                stamp = _stamp(path.stat())
+                is_plain = path.is_file() and not path.is_symlink()
+                if is_plain and SUFFIXES.search(path.name) and not self.known_of(path, stamp):
+                    self.last = self.begun[path] = Hashing(path, stamp, self.last)
+                    self.last.start()
 
     def of(self, path: Path) -> str:
         """The SHA-256 of a file's content."""
@@ -203,14 +209,17 @@ class Hashes:
 
 
 class Hashing(Thread):
-    """The hash of one file, made aside. A load that ends does not wait for it."""
+    """The hash of one file, made aside, after another. A load that ends does not wait for it."""
 
-    def __init__(self, path: Path, stamp: str):
+    def __init__(self, path: Path, stamp: str, after: "Hashing | None"):
         super().__init__(name=f"hash of {path.name}", daemon=True)
-        self.path, self.stamp, self.found = path, stamp, ""
+        self.path, self.stamp, self.after, self.found = path, stamp, after, ""
 
     def run(self) -> None:
         """Read the file; one that cannot be read is read again by who asks for its hash."""
+        if self.after is not None:
+            self.after.join()
+            self.after = None
         with contextlib.suppress(OSError):
             self.found = sha256(self.path)
 
@@ -335,22 +344,23 @@ class _Attempt:
         key = ", ".join(dataset.key)
         same = " and ".join(f"known.{name} is not distinct from again.{name}" for name in dataset.columns)
         latest_first = ", ".join(f"{c} desc" for c in (*dataset.order_of_versions, "load_id", "file_id", "row_number"))
-        found_by, kept = (dataset.found_by, HASH) if dataset.found_by in dataset.key else (key, f"hash({key})")
+        is_kept = dataset.found_by in dataset.key
+        found_by, kept = (f"hash({dataset.found_by})", HASH) if is_kept else ("key_hash", f"hash({key})")
         version = ", ".join(dict.fromkeys((*dataset.key, *dataset.order_of_versions, "load_id", "file_id")))
         self.con.execute("""
             create temp table left_out as
             select row_number from refusals union select row_number from doubtful where skipped is not null""")
         self.con.execute(f"""
             create temp view incoming as
-            select {columns}, {self.this.load_id} as load_id, {file_id} as file_id, rowid + 1 as row_number
+            select {columns}, {self.this.load_id} as load_id, {file_id} as file_id, rowid + 1 as row_number, key_hash
             from staged anti join left_out on left_out.row_number = staged.rowid + 1""")
-        self.con.execute(f"""
+        self.con.execute("""
             create temp table hashes_twice as
-            select hash({key}) as key_hash from incoming group by all having count(*) > 1""")
+            select key_hash from incoming group by all having count(*) > 1""")
         self.con.execute(f"""
             create temp table known_rows as
             select rowid as raw_rowid, hash({key}) as key_hash from {raw}
-            where {kept} in (select hash({found_by}) from incoming)""")
+            where {kept} in (select {found_by} from incoming)""")
         is_known = bool(self.number("select count(*) from known_rows"))
         alike = ", ".join((*dataset.key, *dataset.order_of_versions))
         at = f", {dataset.happened_at}" if dataset.happened_at else ""
@@ -358,9 +368,9 @@ class _Attempt:
             create temp table known_versions as
             select {version}, row_number{at}, rowid as raw_rowid
             from {raw} where {"rowid in (select raw_rowid from known_rows)" if is_known else "false"}""")
-        self.con.execute(f"""
+        self.con.execute("""
             create temp table again as
-            from incoming where hash({key}) in (from hashes_twice union all select key_hash from known_rows)""")
+            from incoming where key_hash in (from hashes_twice union all select key_hash from known_rows)""")
         self.con.execute(f"""
             create temp table duplicates as
             select row_number from again

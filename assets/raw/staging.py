@@ -5,8 +5,8 @@ as far as SQL can tell (`contracts.py`): a row that passes is good, and is never
 it keeps its text, and is looked at closely: what the source says of it, what of it cannot be read exactly, and what the
 contract itself says.
 
-Temporary tables: `staged`, a row for each of the file in its order (`rowid + 1` is its number); `doubtful`, those in
-doubt; `refusals`, those refused, with the first column at fault.
+Temporary tables: `staged`, a row for each of the file in its order (`rowid + 1` is its number), with a hash of its key;
+`doubtful`, those in doubt; `refusals`, those refused, with the first column at fault.
 
 Does not belong here: whether a row is known already, and what is kept.
 """
@@ -295,7 +295,7 @@ class Staging:
         self.con.execute(f"""
             create temp table staged as
             select
-                {", ".join(columns)},
+                {", ".join(columns)}, hash({", ".join(self.dataset.key)}) as key_hash,
                 case when not coalesce(
                     {came["refused"]} is null and {came["skipped"]} is null
                     and {readable or "true"} and {passes(self.schema)}{whole}, false
