@@ -43,10 +43,9 @@ MONTH = "2026-03"
 RECORDS = 100_000
 USUAL_FIRST = typed("purchased_at", "TIMESTAMP")
 ANY_FORM = f"case {_any_instant('trim(purchased_at)', None)} end"
-WITHIN = USUAL_FIRST.replace(
-    "(ends_with(purchased_at, ':00') or ends_with(purchased_at, ':30'))",
-    "substring(purchased_at, 23, 1) = ':' and substring(purchased_at, 24, 1) < '6'",
-)
+END = "(ends_with(purchased_at, ':00') or ends_with(purchased_at, ':30'))"
+WITHIN = USUAL_FIRST.replace(END, "substring(purchased_at, 23, 1) = ':' and substring(purchased_at, 24, 1) < '6'")
+assert END in USUAL_FIRST
 Part = tuple[str, Callable[[], object], Callable[[], object]]
 
 

@@ -10,16 +10,18 @@ or the file is refused. Raw tables only grow; which version of a key is in force
 datasets": the greatest `updated_at`, then the later load, then the later row).
 """
 
-import contextlib
 import hashlib
 import json
 import os
 import unicodedata
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import Future
+from contextlib import closing, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from itertools import islice
 from pathlib import Path
+from queue import SimpleQueue
 from threading import Thread
 
 from assets.core.marketplaces import Marketplace
@@ -34,7 +36,7 @@ from assets.warehouse import HASH, Warehouse, parts_that_fit
 LONGEST_VALUE = 80
 """Characters of a refused value that are kept beside its row, and shown."""
 FILES_AHEAD = 3
-"""So many files are hashed before it is their turn, at most: the system shall still hold what was read."""
+"""So many files are hashed before it is their turn, at most: what was read is likely to be still in memory then."""
 ROWS_WORTH_ORDERING = 1_000_000
 """A smaller file has so few blocks of rows that hardly any could be passed over."""
 DAYS_BY_ORDER_ALONE = 45
@@ -114,20 +116,21 @@ def load(
     hashes = Hashes(warehouse, now)
     this = _Load(warehouse, report.load_id, sources, marketplaces, now, limits, progress, hashes)
     files = files_of(paths)
-    following = iter([*files][1:])
-    hashes.begin(islice(following, FILES_AHEAD - 1))
-    for path, folder in files.items():
-        hashes.begin(islice(following, 1))
-        try:
-            if sources.joins(path) and not sources.of(path, limits):
-                continue
-            if folder and any(_leads_out(each, folder) for each in (path, beside(path))):
-                raise FileRefusedError("it is a link that leads out of the folder; name the file itself")
-            _load_file(this, path, folder, report)
-        except FileRefusedError as error:
-            report.refusals.append(Refusal(path, str(error)))
-        except OSError as error:
-            report.refusals.append(Refusal(path, f"it cannot be read: {error.strerror or error}"))
+    following = (path for path in [*files][1:] if any(each.matches(path) for each in sources.canonical))
+    with closing(hashes):
+        hashes.begin(islice(following, FILES_AHEAD - 1))
+        for path, folder in files.items():
+            hashes.begin(islice(following, 1))
+            try:
+                if sources.joins(path) and not sources.of(path, limits):
+                    continue
+                if folder and any(_leads_out(each, folder) for each in (path, beside(path))):
+                    raise FileRefusedError("it is a link that leads out of the folder; name the file itself")
+                _load_file(this, path, folder, report)
+            except FileRefusedError as error:
+                report.refusals.append(Refusal(path, str(error)))
+            except OSError as error:
+                report.refusals.append(Refusal(path, f"it cannot be read: {error.strerror or error}"))
     hashes.keep()
     warehouse.show_as_of(warehouse.latest_load())
     if lake and warehouse.latest_load():
@@ -160,8 +163,8 @@ class Hashes:
     A stamp is a file's size and the times of its last changes. What was changed just now is not trusted: it could be
     changed again within one tick of the file system's clock.
 
-    Files are hashed one after the other while those before them are loaded: that takes one core, where some of a load
-    leaves one idle.
+    Files may be hashed aside, one after the other, while those before them are loaded: that takes one core, where some
+    of a load leaves one idle.
     """
 
     SECONDS_TO_SETTLE = 2
@@ -170,18 +173,17 @@ class Hashes:
         self.con, self.now = warehouse.con, now.replace(tzinfo=UTC).timestamp()
         self.known = {row[0]: row[1:] for row in self.con.execute("from audit.hashes").fetchall()}
         self.found: dict[str, tuple[str, str]] = {}
-        self.begun: dict[Path, Hashing] = {}
-        self.last: Hashing | None = None
+        self.aside: dict[Path, tuple[str, Future[str]]] = {}
+        self.hashing = Hashing()
 
     def begin(self, paths: Iterable[Path]) -> None:
-        """Hash files aside, those that have to be read for it: they will be asked for in this order."""
+        """Hash files aside that will be asked for: those that are not known, and were not changed just now."""
         for path in paths:
-            with contextlib.suppress(OSError):  # whoever asks for it is told
-                stamp = _stamp(path.stat())
+            with suppress(OSError, ValueError):  # whoever asks for it is told
+                stat = path.stat()
                 is_plain = path.is_file() and not path.is_symlink()
-                if is_plain and SUFFIXES.search(path.name) and not self.known_of(path, stamp):
-                    self.last = self.begun[path] = Hashing(path, stamp, self.last)
-                    self.last.start()
+                if is_plain and self.is_settled(stat) and not self.known_of(path, _stamp(stat)):
+                    self.aside[path] = _stamp(stat), self.hashing.put(path)
 
     def of(self, path: Path) -> str:
         """The SHA-256 of a file's content."""
@@ -190,16 +192,28 @@ class Hashes:
         known = self.known_of(path, stamp)
         if known:
             return known
-        begun = self.begun.pop(path, None)
-        found = (begun.of(stamp) if begun else "") or sha256(path)
-        if max(stat.st_mtime, stat.st_ctime) < self.now - self.SECONDS_TO_SETTLE:
+        found = self.found_aside(path, stamp) or sha256(path)
+        if self.is_settled(stat):
             self.found[str(path.absolute())] = stamp, found
         return found
+
+    def found_aside(self, path: Path, stamp: str) -> str:
+        """The hash made aside of a file that is still as it was; nothing if there is none yet, and none will be."""
+        stamp_then, hashing = self.aside.pop(path, ("", None))
+        if hashing is None or hashing.cancel() or stamp_then != stamp:
+            return ""
+        with suppress(OSError):  # whoever asks for it reads it again, and is told
+            return hashing.result()
+        return ""
 
     def known_of(self, path: Path, stamp: str) -> str:
         """The hash of a file that still has the stamp with which it was kept; else nothing."""
         stamped, known = self.known.get(str(path.absolute()), ("", ""))
         return known if stamped == stamp else ""
+
+    def is_settled(self, stat: os.stat_result) -> bool:
+        """Whether a file was last changed long enough before the load."""
+        return max(stat.st_mtime, stat.st_ctime) < self.now - self.SECONDS_TO_SETTLE
 
     def keep(self) -> None:
         """Remember what was found."""
@@ -207,28 +221,36 @@ class Hashes:
         if rows:
             self.con.executemany("insert or replace into audit.hashes values (?, ?, ?)", rows)
 
+    def close(self) -> None:
+        """Hash no more files aside."""
+        for _, hashing in self.aside.values():
+            hashing.cancel()
+        self.hashing.waiting.put(None)
+
 
 class Hashing(Thread):
-    """The hash of one file, made aside, after another. A load that ends does not wait for it."""
+    """Hashes files, one after the other, until it is closed. The process does not wait for it to end."""
 
-    def __init__(self, path: Path, stamp: str, after: "Hashing | None"):
-        super().__init__(name=f"hash of {path.name}", daemon=True)
-        self.path, self.stamp, self.after, self.found = path, stamp, after, ""
+    def __init__(self) -> None:
+        super().__init__(name="hashing", daemon=True)
+        self.waiting: SimpleQueue[tuple[Path, Future[str]] | None] = SimpleQueue()
+
+    def put(self, path: Path) -> Future[str]:
+        """The hash of a file, which can be cancelled until the file is being read."""
+        hashing: Future[str] = Future()
+        self.waiting.put((path, hashing))
+        if not self.is_alive():
+            self.start()
+        return hashing
 
     def run(self) -> None:
-        """Read the file; one that cannot be read is read again by who asks for its hash."""
-        if self.after is not None:
-            self.after.join()
-            self.after = None
-        with contextlib.suppress(OSError):
-            self.found = sha256(self.path)
-
-    def of(self, stamp: str) -> str:
-        """The hash, if the file is still as it was; else nothing."""
-        if stamp != self.stamp:
-            return ""
-        self.join()
-        return self.found
+        """What fails is told to who asks for it."""
+        for path, hashing in iter(self.waiting.get, None):
+            if hashing.set_running_or_notify_cancel():
+                try:
+                    hashing.set_result(sha256(path))
+                except Exception as error:
+                    hashing.set_exception(error)
 
 
 def _stamp(stat: os.stat_result) -> str:
@@ -345,7 +367,7 @@ class _Attempt:
         same = " and ".join(f"known.{name} is not distinct from again.{name}" for name in dataset.columns)
         latest_first = ", ".join(f"{c} desc" for c in (*dataset.order_of_versions, "load_id", "file_id", "row_number"))
         is_kept = dataset.found_by in dataset.key
-        found_by, kept = (f"hash({dataset.found_by})", HASH) if is_kept else ("key_hash", f"hash({key})")
+        kept, sought = (HASH, f"hash({dataset.found_by})") if is_kept else (f"hash({key})", "key_hash")
         version = ", ".join(dict.fromkeys((*dataset.key, *dataset.order_of_versions, "load_id", "file_id")))
         self.con.execute("""
             create temp table left_out as
@@ -360,7 +382,7 @@ class _Attempt:
         self.con.execute(f"""
             create temp table known_rows as
             select rowid as raw_rowid, hash({key}) as key_hash from {raw}
-            where {kept} in (select {found_by} from incoming)""")
+            where {kept} in (select {sought} from incoming)""")
         is_known = bool(self.number("select count(*) from known_rows"))
         alike = ", ".join((*dataset.key, *dataset.order_of_versions))
         at = f", {dataset.happened_at}" if dataset.happened_at else ""

@@ -83,7 +83,8 @@ def typed(text: str, kind: str, writing: Writing = AS_ANY_FILE, longest: int = L
         return f"case {text} when 'true' then true when 'false' then false else try_cast({trimmed} as boolean) end"
     if kind == "TIMESTAMP":
         named = instant_cases(trimmed, writing.forms, writing.zone, writing.zones)
-        return f"case {_usual_instant(text)} {_any_instant(trimmed, writing.zone)} {named} end"
+        usual = "" if writing.forms else _usual_instant(text)  # one of its own forms could look like it
+        return f"case {usual} {_any_instant(trimmed, writing.zone)} {named} end"
     raise ValueError(f"no reading of text as {kind} is known")
 
 
@@ -95,16 +96,17 @@ def local_time(text: str, writing: Writing) -> str:
 
 
 def _usual_instant(text: str) -> str:
-    """The cases of 2026-01-31T10:00:00Z and 2026-01-31T10:00:00+01:00."""
-    # By its length no part can have fewer digits, by its first character it has neither sign nor blank before it.
-    usual = f"{text} >= '0' and contains({text}, 'T')"
-    # Nearly all zones are ahead or behind by whole or half hours, and an end is looked at sooner than what lies within.
-    hours, minutes = f"substring({text}, 21, 1) < '2'", f"(ends_with({text}, ':00') or ends_with({text}, ':30'))"
+    """The cases of 2026-01-31T10:00:00Z and 2026-01-31T10:00:00+01:00, of zones whole or half hours ahead or behind."""
+    # It begins with a digit; so by its length, and by where the offset begins, no part can have fewer digits.
+    usual = f"{text} >= '0' and {text} < ':' and contains({text}, 'T')"
+    # An end is looked at sooner than what lies within, so that is asked last.
+    half_hours = f"(ends_with({text}, ':00') or ends_with({text}, ':30'))"
+    hours = f"substring({text}, 20, 2) in ('+0', '+1', '-0', '-1')"
     offset = f"try_strptime({text}, '%Y-%m-%dT%H:%M:%S%z')"
     return (
         f"when strlen({text}) = 20 and {usual} and ends_with({text}, 'Z')"
         f" then try_strptime({text}, '%Y-%m-%dT%H:%M:%SZ')"
-        f" when strlen({text}) = 25 and {usual} and {minutes} and {hours}"
+        f" when strlen({text}) = 25 and {usual} and {half_hours} and {hours}"
         f" then {_in_utc(offset)}"
     )
 

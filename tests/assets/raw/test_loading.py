@@ -15,6 +15,13 @@ from hypothesis import strategies as st
 from assets.raw import loading, staging
 from assets.raw.staging import Staging
 
+
+@pytest.fixture
+def later():
+    """When files that are made now were not changed just now."""
+    return datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=10)
+
+
 # -- files that are no good ----------------------------------------------------------------------------------------
 
 
@@ -116,30 +123,33 @@ def test_a_file_that_still_has_its_size_and_times_is_not_read_again(home, raw, m
 
 
 @pytest.mark.parametrize("change", ["none", "other content", "gone", "unreadable then"])
-def test_the_next_file_is_hashed_meanwhile_and_again_if_it_is_another_then(home, raw, monkeypatch, change):
+def test_the_next_file_is_hashed_aside_and_again_if_it_is_another_then(home, raw, later, monkeypatch, change):
     paths = [home.file(f"order_items_{n}.csv", [raw.item(order_id=f"O-{n}")]) for n in (1, 2)]
-    hash_of, read_file, read = loading.sha256, Staging.run, []
+    hash_of, read_file, read, is_read = loading.sha256, Staging.run, [], threading.Event()
 
     def noted(path):
         aside = threading.current_thread() is not threading.main_thread()
         read.append((path, aside))
-        if aside and change == "unreadable then":
-            raise PermissionError
-        return hash_of(path)
+        try:
+            if aside and change == "unreadable then":
+                raise PermissionError
+            return hash_of(path)
+        finally:
+            if aside:
+                is_read.set()
 
     def read_and_change(staging, *arguments):
-        for thread in threading.enumerate():
-            if isinstance(thread, loading.Hashing):
-                thread.join()
-        if staging.path == paths[0] and change == "other content":
-            paths[1].write_bytes(raw.as_csv([raw.item(order_id="O-3"), raw.item(order_id="O-4")]))
-        if staging.path == paths[0] and change == "gone":
-            paths[1].unlink()
+        if staging.path == paths[0]:
+            is_read.wait()
+            if change == "other content":
+                paths[1].write_bytes(raw.as_csv([raw.item(order_id="O-3")]))
+            if change == "gone":
+                paths[1].unlink()
         read_file(staging, *arguments)
 
     monkeypatch.setattr(loading, "sha256", noted)
     monkeypatch.setattr(Staging, "run", read_and_change)
-    report = home.load(*paths)
+    report = home.load(*paths, now=later)
     again = [] if change in ("none", "gone") else [(paths[1], False)]
     assert sorted(read) == sorted([(paths[0], False), (paths[1], True), *again])
     assert [refusal.reason for refusal in report.refusals] == (["there is no such file"] if change == "gone" else [])
@@ -147,17 +157,73 @@ def test_the_next_file_is_hashed_meanwhile_and_again_if_it_is_another_then(home,
     assert hashes == {str(path): hash_of(path) for path in paths if path.exists()}
 
 
-def test_what_cannot_be_loaded_is_not_hashed_meanwhile(home, raw, monkeypatch):
-    read = []
-    monkeypatch.setattr(loading.Hashing, "run", lambda thread: read.append(thread.path.name))
-    home.file("a_order_items.csv", [raw.item()])
-    (home.folder / "b_order_items.csv").mkdir()
-    home.file("c.bin", b"x")
-    os.mkfifo(home.folder / "d_order_items.csv")
-    (home.folder / "e_order_items.csv").symlink_to(home.folder / "nowhere")
-    home.file("f_order_items.csv", [raw.item(order_id="O-2")])
-    home.load(home.folder)
-    assert read == ["f_order_items.csv"]
+def test_a_hash_that_is_not_begun_is_not_waited_for(home, raw, later, monkeypatch):
+    paths = [home.file(f"order_items_{n}.csv", [raw.item(order_id=f"O-{n}")]) for n in (1, 2, 3)]
+    hash_of, read_file, is_stuck, is_over = loading.sha256, Staging.run, threading.Event(), threading.Event()
+
+    def stuck(path):
+        if path == paths[1]:  # as when it has become a pipe that nobody writes to
+            is_stuck.set()
+            is_over.wait()
+        return hash_of(path)
+
+    def read_and_take_away(staging, *arguments):
+        is_stuck.wait()
+        paths[1].unlink(missing_ok=True)
+        read_file(staging, *arguments)
+
+    monkeypatch.setattr(loading, "sha256", stuck)
+    monkeypatch.setattr(Staging, "run", read_and_take_away)
+    report = home.load(*paths, now=later)
+    (thread,) = (each for each in threading.enumerate() if isinstance(each, loading.Hashing))
+    assert thread.daemon, "nor does the process wait for it"
+    is_over.set()
+    thread.join()
+    assert ([load.path for load in report.loads], [refusal.path for refusal in report.refusals]) == (
+        [paths[0], paths[2]],
+        [paths[1]],
+    )
+
+
+def test_few_files_are_hashed_ahead_and_none_after_a_load_that_was_broken_off(home, raw, later, monkeypatch):
+    paths = [home.file(f"order_items_{n}.csv", [raw.item(order_id=f"O-{n}")]) for n in range(8)]
+    read_file, put, begun, ahead = Staging.run, loading.Hashing.put, [], []
+
+    def read_and_break_off(staging, *arguments):
+        place = paths.index(staging.path)
+        ahead.append(len(begun) - place)
+        if place == 6:
+            raise KeyboardInterrupt
+        read_file(staging, *arguments)
+
+    monkeypatch.setattr(loading.Hashing, "put", lambda thread, path: begun.append(path) or put(thread, path))
+    monkeypatch.setattr(Staging, "run", read_and_break_off)
+    with pytest.raises(KeyboardInterrupt):
+        home.load(*paths, now=later)
+    assert begun == paths[1:]
+    assert ahead == [3, 3, 3, 3, 3, 2, 1]
+    for thread in threading.enumerate():
+        if isinstance(thread, loading.Hashing):
+            thread.join()
+
+
+def test_only_settled_files_of_known_names_are_hashed_aside(home, raw, later, monkeypatch):
+    read, put = [], loading.Hashing.put
+    monkeypatch.setattr(loading.Hashing, "put", lambda thread, path: read.append(path.name) or put(thread, path))
+    folder = home.folder / "files"
+    home.file("files/contacts.bin", b"x")
+    home.file("files/order_items_1.csv", [raw.item()])
+    home.file("files/order_items_2.csv", [raw.item(order_id="O-2")])
+    (folder / "order_items_3.csv").symlink_to(folder / "order_items_2.csv")
+    (folder / "order_items_4.csv").symlink_to(folder / "nowhere")
+    os.mkfifo(folder / "order_items_5.csv")
+    home.file("files/unknown.csv", [raw.item(order_id="O-3")])
+    report = home.load(folder, now=later)
+    assert read == ["order_items_1.csv", "order_items_2.csv"]
+    assert [load.path.name for load in report.loads] == read
+    home.file("files/order_items_6.csv", [raw.item(order_id="O-6")])
+    assert len(home.load(folder, now=later - timedelta(seconds=10)).loads) == 1
+    assert read == ["order_items_1.csv", "order_items_2.csv"], "it was changed just now"
 
 
 def test_a_file_is_read_again_when_the_rules_have_changed_that_refused_its_rows(home, raw):

@@ -119,12 +119,21 @@ def test_the_order_of_a_long_file_is_kept(con, tmp_path: Path):
 
 
 def test_usual_instants_are_read_as_any_other(con):
-    """With one or two letters changed in every way that could matter."""
-    from assets.raw.typing_sql import _any_instant, _usual_instant
+    """With one or two letters changed in every way that could matter, and what is as long or ends alike."""
+    from assets.raw.times_sql import TimeForm
+    from assets.raw.typing_sql import Writing, _any_instant, typed
 
     letters = "0123456789 -/:.+TZt,²"
     pick = random.Random(1)
-    texts = set()
+    texts = {
+        "2026-03-09T1:2:3+01:15:00",
+        "2026-3-9T2:38:45+01:15:00",
+        " 2026-3-09T10:02:03+09:00",
+        "\u00a0 2026-03-09T22:38+01:00",
+        "\u2003\u20032026-03-09T22:38:00",
+        "5-OCT-2025 10:23:05+09:00",
+        "05-OCT-2025 10:23:05+09:00",
+    }
     for usual in ("2026-03-09T22:38:45Z", "2026-03-09T22:38:45+01:30", "2026-12-31T00:00:00-08:00"):
         for place in range(len(usual)):
             for letter in letters:
@@ -132,9 +141,17 @@ def test_usual_instants_are_read_as_any_other(con):
                 other = pick.randrange(len(usual))
                 texts |= {once, once[:other] + pick.choice(letters) + once[other + 1 :]}
     frame = pl.DataFrame({"t": sorted(texts)})
-    both = f"case {_usual_instant('t')} end as usual, case {_any_instant('trim(t)', None)} end as by_any"
-    differing = con.execute(f"""
-        select t from (select t, {both} from frame)
-        where usual is not null and usual is distinct from by_any""").fetchall()
     assert frame.height > 1500
-    assert differing == []
+    form = "%d-%b-%Y %H:%M:%S%z"
+    for writing in (Writing(), Writing("'Asia/Tokyo'", ("Asia/Tokyo",)), Writing(forms=(TimeForm(form),))):
+        by_any = f"case {_any_instant('trim(t)', writing.zone)} end"
+        if writing.forms:
+            by_any = f"coalesce({by_any}, make_timestamp(epoch_us(try_strptime(t, '{form}'))))"
+        differing = con.execute(f"""
+            select t, {typed("t", "TIMESTAMP", writing)} as read, {by_any} as by_any from frame
+            where read is distinct from by_any""").fetchall()
+        assert differing == []
+    ((own,),) = con.execute(
+        f"select {typed('t', 'TIMESTAMP', writing)} from frame where t = '5-OCT-2025 10:23:05+09:00'"
+    ).fetchall()
+    assert own == datetime(2025, 10, 5, 1, 23, 5)
