@@ -29,7 +29,7 @@ from unittest.mock import patch
 import duckdb
 
 from assets.core.marketplaces import read_marketplaces
-from assets.raw import loading, staging
+from assets.raw import hashing, loading, staging
 from assets.raw.by_record import Shape
 from assets.raw.datasets import DATASETS
 from assets.raw.json_records import read_records
@@ -208,7 +208,7 @@ class Parts:
     def load(self, *, in_turn: bool = False) -> None:
         """Load the files of the world into a home of their own."""
         marketplaces = read_marketplaces(CHECKOUT / "data" / "marketplaces.csv")
-        waiting = patch.object(loading.Hashes, "begin", lambda *_: None) if in_turn else nullcontext()
+        waiting = patch.object(hashing.Hashes, "begin", lambda *_: None) if in_turn else nullcontext()
         now = datetime.now(UTC).replace(tzinfo=None)
         with (
             tempfile.TemporaryDirectory(dir=self.folder) as home,

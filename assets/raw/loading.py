@@ -14,19 +14,17 @@ import hashlib
 import json
 import os
 import unicodedata
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from concurrent.futures import Future
-from contextlib import closing, suppress
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from itertools import islice
 from pathlib import Path
-from queue import SimpleQueue
-from threading import Thread
 
 from assets.core.marketplaces import Marketplace
 from assets.raw.facts import beside, told_beside
-from assets.raw.files import LIMITS, SUFFIXES, FileRefusedError, sha256
+from assets.raw.files import LIMITS, SUFFIXES, FileRefusedError
+from assets.raw.hashing import FILES_AHEAD, Hashes
 from assets.raw.sources import CANONICAL, Source, Sources, files_of
 from assets.raw.staging import Staging
 from assets.raw.unknown import fault_of
@@ -35,8 +33,6 @@ from assets.warehouse import HASH, Warehouse, parts_that_fit
 
 LONGEST_VALUE = 80
 """Characters of a refused value that are kept beside its row, and shown."""
-FILES_AHEAD = 3
-"""So many files are hashed before it is their turn, at most: what was read is likely to be still in memory then."""
 ROWS_WORTH_ORDERING = 1_000_000
 """A smaller file has so few blocks of rows that hardly any could be passed over."""
 DAYS_BY_ORDER_ALONE = 45
@@ -154,107 +150,7 @@ class _Load:
     now: datetime
     limits: Limits
     progress: Progress
-    hashes: "Hashes"
-
-
-class Hashes:
-    """The hashes of files; one that still has its stamp is not read again.
-
-    A stamp is a file's size and the times of its last changes. What was changed just now is not trusted: it could be
-    changed again within one tick of the file system's clock.
-
-    Files may be hashed aside, one after the other, while those before them are loaded: that takes one core, where some
-    of a load leaves one idle.
-    """
-
-    SECONDS_TO_SETTLE = 2
-
-    def __init__(self, warehouse: Warehouse, now: datetime):
-        self.con, self.now = warehouse.con, now.replace(tzinfo=UTC).timestamp()
-        self.known = {row[0]: row[1:] for row in self.con.execute("from audit.hashes").fetchall()}
-        self.found: dict[str, tuple[str, str]] = {}
-        self.aside: dict[Path, tuple[str, Future[str]]] = {}
-        self.hashing = Hashing()
-
-    def begin(self, paths: Iterable[Path]) -> None:
-        """Hash files aside that will be asked for: those that are not known, and were not changed just now."""
-        for path in paths:
-            with suppress(OSError, ValueError):  # whoever asks for it is told
-                stat = path.stat()
-                is_plain = path.is_file() and not path.is_symlink()
-                if is_plain and self.is_settled(stat) and not self.known_of(path, _stamp(stat)):
-                    self.aside[path] = _stamp(stat), self.hashing.put(path)
-
-    def of(self, path: Path) -> str:
-        """The SHA-256 of a file's content."""
-        stat = path.stat()
-        stamp = _stamp(stat)
-        known = self.known_of(path, stamp)
-        if known:
-            return known
-        found = self.found_aside(path, stamp) or sha256(path)
-        if self.is_settled(stat):
-            self.found[str(path.absolute())] = stamp, found
-        return found
-
-    def found_aside(self, path: Path, stamp: str) -> str:
-        """The hash made aside of a file that is still as it was; nothing if there is none yet, and none will be."""
-        stamp_then, hashing = self.aside.pop(path, ("", None))
-        if hashing is None or hashing.cancel() or stamp_then != stamp:
-            return ""
-        with suppress(OSError):  # whoever asks for it reads it again, and is told
-            return hashing.result()
-        return ""
-
-    def known_of(self, path: Path, stamp: str) -> str:
-        """The hash of a file that still has the stamp with which it was kept; else nothing."""
-        stamped, known = self.known.get(str(path.absolute()), ("", ""))
-        return known if stamped == stamp else ""
-
-    def is_settled(self, stat: os.stat_result) -> bool:
-        """Whether a file was last changed long enough before the load."""
-        return max(stat.st_mtime, stat.st_ctime) < self.now - self.SECONDS_TO_SETTLE
-
-    def keep(self) -> None:
-        """Remember what was found."""
-        rows = [[name, *found] for name, found in self.found.items()]
-        if rows:
-            self.con.executemany("insert or replace into audit.hashes values (?, ?, ?)", rows)
-
-    def close(self) -> None:
-        """Hash no more files aside."""
-        for _, hashing in self.aside.values():
-            hashing.cancel()
-        self.hashing.waiting.put(None)
-
-
-class Hashing(Thread):
-    """Hashes files, one after the other, until it is closed. The process does not wait for it to end."""
-
-    def __init__(self) -> None:
-        super().__init__(name="hashing", daemon=True)
-        self.waiting: SimpleQueue[tuple[Path, Future[str]] | None] = SimpleQueue()
-
-    def put(self, path: Path) -> Future[str]:
-        """The hash of a file, which can be cancelled until the file is being read."""
-        hashing: Future[str] = Future()
-        self.waiting.put((path, hashing))
-        if not self.is_alive():
-            self.start()
-        return hashing
-
-    def run(self) -> None:
-        """What fails is told to who asks for it."""
-        for path, hashing in iter(self.waiting.get, None):
-            if hashing.set_running_or_notify_cancel():
-                try:
-                    hashing.set_result(sha256(path))
-                except Exception as error:
-                    hashing.set_exception(error)
-
-
-def _stamp(stat: os.stat_result) -> str:
-    return f"{stat.st_size} {stat.st_mtime_ns} {stat.st_ctime_ns}"
+    hashes: Hashes
 
 
 def _leads_out(path: Path, folder: Path) -> bool:

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from assets.raw import loading, staging
+from assets.raw import hashing, loading, staging
 from assets.raw.staging import Staging
 
 
@@ -107,8 +107,8 @@ def test_the_same_content_under_two_names_is_loaded_once(home, raw):
 
 def test_a_file_that_still_has_its_size_and_times_is_not_read_again(home, raw, monkeypatch):
     read = []
-    hash_of = loading.sha256
-    monkeypatch.setattr(loading, "sha256", lambda path: read.append(path.name) or hash_of(path))
+    hash_of = hashing.sha256
+    monkeypatch.setattr(hashing, "sha256", lambda path: read.append(path.name) or hash_of(path))
     soon, later = (datetime.now(UTC).replace(tzinfo=None) + timedelta(seconds=n) for n in (0, 10))
     path = home.file("order_items.csv", [raw.item()])
     assert [home.load(path, now=soon).unchanged for _ in range(2)] == [[], [path]]
@@ -125,7 +125,7 @@ def test_a_file_that_still_has_its_size_and_times_is_not_read_again(home, raw, m
 @pytest.mark.parametrize("change", ["none", "other content", "gone", "unreadable then"])
 def test_the_next_file_is_hashed_aside_and_again_if_it_is_another_then(home, raw, later, monkeypatch, change):
     paths = [home.file(f"order_items_{n}.csv", [raw.item(order_id=f"O-{n}")]) for n in (1, 2)]
-    hash_of, read_file, read, is_read = loading.sha256, Staging.run, [], threading.Event()
+    hash_of, read_file, read, is_read = hashing.sha256, Staging.run, [], threading.Event()
 
     def noted(path):
         aside = threading.current_thread() is not threading.main_thread()
@@ -140,14 +140,14 @@ def test_the_next_file_is_hashed_aside_and_again_if_it_is_another_then(home, raw
 
     def read_and_change(staging, *arguments):
         if staging.path == paths[0]:
-            is_read.wait()
+            assert is_read.wait(60)
             if change == "other content":
                 paths[1].write_bytes(raw.as_csv([raw.item(order_id="O-3")]))
             if change == "gone":
                 paths[1].unlink()
         read_file(staging, *arguments)
 
-    monkeypatch.setattr(loading, "sha256", noted)
+    monkeypatch.setattr(hashing, "sha256", noted)
     monkeypatch.setattr(Staging, "run", read_and_change)
     report = home.load(*paths, now=later)
     again = [] if change in ("none", "gone") else [(paths[1], False)]
@@ -159,26 +159,28 @@ def test_the_next_file_is_hashed_aside_and_again_if_it_is_another_then(home, raw
 
 def test_a_hash_that_is_not_begun_is_not_waited_for(home, raw, later, monkeypatch):
     paths = [home.file(f"order_items_{n}.csv", [raw.item(order_id=f"O-{n}")]) for n in (1, 2, 3)]
-    hash_of, read_file, is_stuck, is_over = loading.sha256, Staging.run, threading.Event(), threading.Event()
+    hash_of, read_file, is_stuck, is_over = hashing.sha256, Staging.run, threading.Event(), threading.Event()
+    was_over_in_time = []
 
     def stuck(path):
         if path == paths[1]:  # as when it has become a pipe that nobody writes to
             is_stuck.set()
-            is_over.wait()
+            was_over_in_time.append(is_over.wait(30))
         return hash_of(path)
 
     def read_and_take_away(staging, *arguments):
-        is_stuck.wait()
+        assert is_stuck.wait(60)
         paths[1].unlink(missing_ok=True)
         read_file(staging, *arguments)
 
-    monkeypatch.setattr(loading, "sha256", stuck)
+    monkeypatch.setattr(hashing, "sha256", stuck)
     monkeypatch.setattr(Staging, "run", read_and_take_away)
     report = home.load(*paths, now=later)
-    (thread,) = (each for each in threading.enumerate() if isinstance(each, loading.Hashing))
+    (thread,) = (each for each in threading.enumerate() if isinstance(each, hashing.Hashing))
     assert thread.daemon, "nor does the process wait for it"
     is_over.set()
     thread.join()
+    assert was_over_in_time == [True]
     assert ([load.path for load in report.loads], [refusal.path for refusal in report.refusals]) == (
         [paths[0], paths[2]],
         [paths[1]],
@@ -187,7 +189,7 @@ def test_a_hash_that_is_not_begun_is_not_waited_for(home, raw, later, monkeypatc
 
 def test_few_files_are_hashed_ahead_and_none_after_a_load_that_was_broken_off(home, raw, later, monkeypatch):
     paths = [home.file(f"order_items_{n}.csv", [raw.item(order_id=f"O-{n}")]) for n in range(8)]
-    read_file, put, begun, ahead = Staging.run, loading.Hashing.put, [], []
+    read_file, put, begun, ahead = Staging.run, hashing.Hashing.put, [], []
 
     def read_and_break_off(staging, *arguments):
         place = paths.index(staging.path)
@@ -196,20 +198,20 @@ def test_few_files_are_hashed_ahead_and_none_after_a_load_that_was_broken_off(ho
             raise KeyboardInterrupt
         read_file(staging, *arguments)
 
-    monkeypatch.setattr(loading.Hashing, "put", lambda thread, path: begun.append(path) or put(thread, path))
+    monkeypatch.setattr(hashing.Hashing, "put", lambda thread, path: begun.append(path) or put(thread, path))
     monkeypatch.setattr(Staging, "run", read_and_break_off)
     with pytest.raises(KeyboardInterrupt):
         home.load(*paths, now=later)
     assert begun == paths[1:]
     assert ahead == [3, 3, 3, 3, 3, 2, 1]
     for thread in threading.enumerate():
-        if isinstance(thread, loading.Hashing):
+        if isinstance(thread, hashing.Hashing):
             thread.join()
 
 
 def test_only_settled_files_of_known_names_are_hashed_aside(home, raw, later, monkeypatch):
-    read, put = [], loading.Hashing.put
-    monkeypatch.setattr(loading.Hashing, "put", lambda thread, path: read.append(path.name) or put(thread, path))
+    read, put = [], hashing.Hashing.put
+    monkeypatch.setattr(hashing.Hashing, "put", lambda thread, path: read.append(path.name) or put(thread, path))
     folder = home.folder / "files"
     home.file("files/contacts.bin", b"x")
     home.file("files/order_items_1.csv", [raw.item()])
