@@ -16,6 +16,7 @@ from typing import Any
 
 import duckdb
 
+from assets.billing import books
 from assets.version import code_version
 
 TABLE = "audit.made"
@@ -38,49 +39,63 @@ Pairs = Collection[tuple[str, str]]
 """Periods and marketplaces; ("", "") stands for a table without periods."""
 WHOLE: Pairs = (("", ""),)
 
+_IS_ONE = "list_contains($pairs, struct_pack(period := period, marketplace_id := marketplace_id))"
+
 FOLLOWING = {"billing.posted_lines", "billing.rerated_lines", "billing.late_causes", "billing.kept_evidence"}
 """Large tables of which every change shows in those that they follow from."""
 FOLLOWED = {"billing.closes", "billing.credits", "billing.rerating"}
 IDENTIFYING = {"billing.closes": "period, marketplace_id", "billing.credits": "credit_id"}
 """Columns that stand for a row that never changes, so that it does not count when it was written."""
 
-LAST_LOAD = """
-    select
-        max(load_id) filter (where coalesce(first_at < $end and last_at >= $first, true)) as last_load,
-        count(*) > 0 as is_there
-    from audit.files
-    left join audit.file_times using (file_id)
-    where dataset = $dataset and rows_loaded > 0"""
-"""The last load that brought rows of a dataset, if given such as may have happened between two instants; and
-whether there are any at all: a table of a dataset of which nothing was ever loaded is left empty."""
+
+LastLoad = tuple[int | None, bool]
+"""A load of a dataset, and whether there was any at all: a table of what was never loaded is left empty."""
 
 
 def version_of(
     con: duckdb.DuckDBPyConnection,
     rules: Any,
     inputs: Mapping[str, Pairs],
-    within: Mapping[str, tuple[datetime, datetime]] | None = None,
+    loads: Mapping[str, LastLoad] | None = None,
 ) -> str:
     """The version that a table made by these rules would have now; `inputs` are the tables read, and of which pairs.
 
-    Raw tables stand for the rows in force, those `within` for what happened from an instant on and before another; of a
-    table that no SQL makes the content counts, whatever the pairs.
+    Raw tables stand for the rows in force; those read in part have the `loads` that count for them. Of a table that no
+    SQL makes the content counts, of the pairs if any are given.
     """
     found: dict[str, Any] = {"rules": rules, "code": code_version()}
     names = set(inputs)
-    if names & FOLLOWING:
-        names = names - FOLLOWING | FOLLOWED
+    following = {name for name in names & FOLLOWING if not inputs[name]}
+    if following:
+        names = names - following | FOLLOWED
     for name in sorted(names):
         if name.startswith("raw."):
-            first, end = (within or {}).get(name, (None, None))
-            values = {"dataset": name.removeprefix("raw."), "first": first, "end": end}
-            found[name] = con.execute(LAST_LOAD, values).fetchall()
-        elif inputs.get(name):
+            found[name] = (loads or {}).get(name) or last_load(con, name.removeprefix("raw."))
+        elif inputs.get(name) and name not in books.TABLES:
             found[name] = _versions(con, name, inputs[name])
         else:
-            rows = f"select {IDENTIFYING.get(name, '*')} from {name}"
-            found[name] = con.execute(f"select count(*), sum(cast(hash(t) as hugeint)) from ({rows}) as t").fetchall()
+            rows, values = f"select {IDENTIFYING.get(name, '*')} from {name}", {}
+            if inputs.get(name):
+                rows, values = f"{rows} where {_IS_ONE}", {"pairs": _as_structs(inputs[name])}
+            content = f"select count(*), sum(cast(hash(t) as hugeint)) from ({rows}) as t"
+            found[name] = con.execute(content, values).fetchall()
     return hashlib.sha256(json.dumps(found, default=str).encode()).hexdigest()
+
+
+def last_load(
+    con: duckdb.DuckDBPyConnection, dataset: str, within: tuple[datetime, datetime] | None = None
+) -> LastLoad:
+    """The last load that brought rows of a dataset, if given such as may have happened from an instant to another."""
+    first, end = within or (None, None)
+    (found,) = con.execute(
+        """
+        select max(load_id) filter (where coalesce(first_at < $end and last_at >= $first, true)), count(*) > 0
+        from audit.files
+        left join audit.file_times using (file_id)
+        where dataset = $dataset and rows_loaded > 0""",
+        {"dataset": dataset, "first": first, "end": end},
+    ).fetchall()
+    return found
 
 
 def is_as_made(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs, version: str) -> bool:
@@ -90,17 +105,17 @@ def is_as_made(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs, version
 
 def note_made(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs, version: str) -> None:
     """Write down the version of rows, in the transaction that wrote them."""
-    chosen = [{"period": period, "marketplace_id": marketplace} for period, marketplace in pairs]
-    con.execute(
-        f"delete from {TABLE} where table_name = $table and list_contains($pairs,"
-        " struct_pack(period := period, marketplace_id := marketplace_id))",
-        {"table": table, "pairs": chosen},
-    )
+    chosen = _as_structs(pairs)
+    con.execute(f"delete from {TABLE} where table_name = $table and {_IS_ONE}", {"table": table, "pairs": chosen})
     con.execute(
         f"insert into {TABLE} select $table, pair.period, pair.marketplace_id, $version"
         " from (select unnest($pairs) as pair)",
         {"table": table, "pairs": chosen, "version": version},
     )
+
+
+def _as_structs(pairs: Pairs) -> list[dict[str, str]]:
+    return [{"period": period, "marketplace_id": marketplace} for period, marketplace in pairs]
 
 
 def _versions(con: duckdb.DuckDBPyConnection, table: str, pairs: Pairs) -> list[tuple[str, str, str | None]]:

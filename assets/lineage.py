@@ -17,11 +17,19 @@ REACHED = {
 """What a query names to read of a table only what its scope can touch (`reach.py`), and that table."""
 
 _NAMED: dict[str, frozenset[str]] = {}
-"""Query → the tables that it names, of the queries looked at so far."""
+"""Query → what it names, of the queries looked at so far."""
 
 
 def tables_named(query: str) -> frozenset[str]:
-    """The tables that a query names in its FROM clauses, by full name; it need not be able to run."""
+    """The tables that a query names in its FROM clauses, by full name; it need not be able to run.
+
+    Rows in force stand for their raw table, and what is reached for all of it.
+    """
+    return frozenset(REACHED.get(name, name).replace("in_force.", "raw.") for name in names_in(query))
+
+
+def names_in(query: str) -> frozenset[str]:
+    """The same by the names that the query gives them, such as `in_force.order_items` and `reached.coverage`."""
     if query not in _NAMED:
         look_at([query])
     return _NAMED[query]
@@ -48,5 +56,4 @@ def _named_in(tree: dict[str, Any]) -> frozenset[str]:
             waiting.extend(node.values())
         elif isinstance(node, list):
             waiting.extend(node)
-    names = (f"{schema}.{name}" for schema, name in found if schema)
-    return frozenset(REACHED.get(name, name).replace("in_force.", "raw.") for name in names)
+    return frozenset(f"{schema}.{name}" for schema, name in found if schema)

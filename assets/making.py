@@ -16,11 +16,12 @@ from typing import Any
 
 import duckdb
 
-from assets.as_made import WHOLE, is_as_made, note_made, version_of
+from assets.as_made import WHOLE, LastLoad, is_as_made, last_load, note_made, version_of
 from assets.engines import HEAVY, Engine
 from assets.lineage import REACHED
 from assets.raw.datasets import DATASETS
-from assets.reach import show_reached_coverage, show_reached_rows
+from assets.reach import last_load_reached, show_reached_coverage, show_reached_rows
+from assets.reads import Reads, reads_of
 from assets.tables import UNKNOWN, Check, Table, tables
 from assets.warehouse import Warehouse, columns_to_make, comment_on, exists, in_transaction, parts_that_fit
 
@@ -36,6 +37,9 @@ LEFT_TO_RERATING = f"""
 """Closed periods that are not rated with all that is known: re-rating alone brings them up to date (`rerating.py`), and
 must find them as they were. And those whose balances it has carried forward: what lines were rated from stays as it is
 until it is counted again, so that nothing hides what would not add up."""
+OF_FEW_ROWS = {"core.marketplaces_with_returns"}
+"""Of these what they hold counts, and not what it was made from: most loads bring what they are made from anew, and
+leave them as they were."""
 ROWS_KEPT = 10
 """Of the rows that break a check, for each marketplace."""
 
@@ -151,10 +155,12 @@ def make(
     _narrow(con, without=CLOSED if main.is_books else LEFT_TO_RERATING if main.is_by_period else "")
     scope = con.execute("select period, marketplace_id from scope").fetchall()
     own, pairs = main.full_name, {table.full_name: scope for table in tables().values() if table.is_by_period}
-    read, queries = _everything_read(step)
-    inputs = {name: pairs.get(name, WHOLE if name in tables() else ()) for name in read}
+    read = reads_of(step)
+    inputs = {
+        name: pairs.get(name, WHOLE if name in tables() and name not in OF_FEW_ROWS else ()) for name in read.tables
+    } | dict.fromkeys(read.of_scope, scope)
     rules = [(*table.queries, *(check.query for check in table.checks)) for table in step]
-    version = version_of(con, rules, inputs, _read_within(con, queries))
+    version = version_of(con, rules, inputs, _loads(warehouse, read))
     made = scope if main.is_by_period else WHOLE
     if not warehouse.makes_anew and is_as_made(con, own, made, version):
         counts = {table.full_name: _count(con, table)[0] for table in step}
@@ -171,42 +177,25 @@ def make(
     return counts
 
 
-def _everything_read(step: Sequence[Table]) -> tuple[set[str], list[str]]:
-    """The tables that the queries of a step read, those below a view instead of the view, and not those it makes.
-
-    And those queries, with the views'.
-    """
-    found, waiting = set(), [name for table in step for name in table.reads]
-    queries = [query for table in step for query in table.queries]
-    if step[0].is_books:
-        waiting.append("billing.closes")
-    while waiting:
-        name = waiting.pop()
-        table = tables().get(name)
-        if table is not None and table.is_view:
-            waiting.extend(table.reads)
-            queries.append(table.query)
-        else:
-            found.add(name)
-    return found - {table.full_name for table in step}, queries
+def _loads(warehouse: Warehouse, read: Reads) -> dict[str, LastLoad]:
+    """The last loads that count for what is in scope, of datasets of which no more is read than it can touch."""
+    first, end, *_ = _instants(warehouse.con).values()
+    if first is None:
+        return {}
+    found = {name: last_load(warehouse.con, name, (first, end)) for name in read.within | read.reached}
+    for name in read.reached:
+        last, is_there = found[name]
+        found[name] = _last_load_reached(warehouse, name, last or 0) or None, is_there
+    return {f"raw.{name}": load for name, load in found.items()}
 
 
-def _read_within(con: duckdb.DuckDBPyConnection, queries: Sequence[str]) -> dict[str, tuple[datetime, datetime]]:
-    """The raw tables of which queries read only what happened within the scope, and its bounds."""
-    first, end, *_ = _instants(con).values()
-    return {} if first is None else {f"raw.{name}": (first, end) for name in datasets_read_within(queries)}
-
-
-def datasets_read_within(queries: Sequence[str]) -> list[str]:
-    """The datasets of which queries, as they are written, read only what happened within the scope."""
-    text, found = "\n".join(queries), []
-    for dataset in DATASETS.values():
-        at = dataset.happened_at
-        within = rf"in_force\.{dataset.name}\s+where {at} >= \$first_instant and {at} < \$last_instant\b"
-        times = len(re.findall(rf"in_force\.{dataset.name}\b", text))
-        if at is not None and times and len(re.findall(within, text)) == times:
-            found.append(dataset.name)
-    return found
+def _last_load_reached(warehouse: Warehouse, dataset: str, last_within: int) -> int:
+    """The last load that counts for what is `reached`: found once for a scope and a load."""
+    scope = warehouse.con.execute("select period, marketplace_id from scope").fetchall()
+    key = (warehouse.latest_load(), dataset, *scope)
+    if key not in warehouse.loads_reached:
+        warehouse.loads_reached[key] = last_load_reached(warehouse.con, DATASETS[dataset], last_within)
+    return warehouse.loads_reached[key]
 
 
 def reads_narrowly(warehouse: Warehouse, step: Sequence[Table]) -> bool:

@@ -16,7 +16,8 @@ from datetime import datetime, timedelta
 import duckdb
 
 from assets.aside import HERE
-from assets.raw.datasets import DATASETS
+from assets.raw.datasets import DATASETS, Dataset
+from assets.tables import UNKNOWN
 from assets.warehouse import HASH, has_hashes, known_after
 
 NEAR = timedelta(days=20)
@@ -25,6 +26,8 @@ WORTH_IT = 2
 """So many times as many items as are near must there be; with fewer, to find the rest costs more than it saves."""
 MANY = 10
 """So many times as many items as a month names must be near for only those named to be looked for."""
+NEWS_LOOKED_AT = 1_000_000
+"""Rows that came later than all of a scope: with more, to look for its orders may cost as much as to make it anew."""
 
 UNREAD = {"order_items": ("asin",), "shipments": ("carrier", "tracking_id")}
 """Columns of text that nothing made of orders reads: they are not looked up in blocks of millions of rows."""
@@ -93,11 +96,7 @@ def show_reached_rows(con: duckdb.DuckDBPyConnection) -> Reached | None:
     near = first - NEAR, last
     items_near = _count(con, f"raw.order_items where {_between('purchased_at', *near)}")
     items_within = _count(con, f"raw.order_items where {_between('purchased_at', first, last)}")
-    named = " union all ".join(
-        f"select order_id from raw.{dataset.name} where {_between(dataset.happened_at, first, last)}"
-        for dataset in DATASETS.values()
-        if dataset.happened_at
-    )
+    named = f"select order_id from ({_orders_named(first, last)})"
     # An item of the scope names its own order: only where they are few is it worth counting all that names one.
     names_few = items_near > MANY * items_within and items_near > MANY * _count(con, f"({named})")
     if not names_few and _count(con, "raw.order_items") < WORTH_IT * items_near:
@@ -107,6 +106,86 @@ def show_reached_rows(con: duckdb.DuckDBPyConnection) -> Reached | None:
     items = Reached("core.order_items", None if names_few else near)
     items.find(con, named)
     return items
+
+
+def last_load_reached(con: duckdb.DuckDBPyConnection, dataset: Dataset, since: int) -> int:
+    """The last load that brought or beat a row that `scope` can touch; none later than `since` has one of its times.
+
+    That are rows of orders that a row of the scope names. The bounds of the scope are those of all its marketplaces:
+    of the rows found by them it is looked up where they count, which is where their order has an item; and among those
+    of no marketplace, if after `since` they still lacked theirs. Of many rows it is not asked: the last load counts.
+    """
+    ((rows, latest),) = con.execute(
+        "select sum(rows_loaded), max(load_id) from audit.files where dataset = ? and load_id > ? and rows_loaded > 0",
+        [dataset.name, since],
+    ).fetchall()
+    if not rows or rows > NEWS_LOOKED_AT:
+        return int(latest or since)
+    ((first, last),) = con.execute("select min(starts_at), max(ends_at) from scope").fetchall()
+    ((found,),) = con.execute(
+        f"""
+        with lost as (
+            select file_id, row_number, load_id
+            from raw.superseded where dataset = '{dataset.name}' and load_id > $since
+        ),
+        perhaps as (
+            -- by its number first: one column is looked up sooner than two
+            select rowid, file_id, row_number
+            from raw.{dataset.name} where row_number in (select row_number from lost)
+        ),
+        beaten as (
+            select file_id, row_number, order_id
+            from raw.{dataset.name}
+            where rowid in (select rowid from perhaps semi join lost using (file_id, row_number))
+        ),
+        news as materialized (
+            select order_id, load_id from raw.{dataset.name} where load_id > $since
+            union all
+            select beaten.order_id, lost.load_id from beaten join lost using (file_id, row_number)
+        ),
+        named as materialized (
+            from ({_orders_named(first, last)}) where order_id in (select order_id from news)
+        ),
+        items as materialized (
+            select order_id, order_item_id, marketplace_id, load_id
+            from raw.order_items where {HASH} in (select hash(order_id) from named)
+        ),
+        counting as (
+            select named.order_id, named.happened_at, items.marketplace_id
+            from named join items using (order_id)
+            union all
+            select named.order_id, named.happened_at, '{UNKNOWN}'
+            from named
+            left join items
+                on items.order_id = named.order_id
+                and items.order_item_id = coalesce(named.order_item_id, items.order_item_id)
+                and items.load_id <= $since
+            where items.order_id is null
+        ),
+        touching as (
+            select counting.order_id
+            from counting
+            join scope
+                on scope.marketplace_id = counting.marketplace_id
+                and scope.starts_at <= counting.happened_at and counting.happened_at < scope.ends_at
+        )
+        select coalesce(max(load_id), $since) from news where order_id in (from touching)""",
+        {"since": since},
+    ).fetchall()
+    return int(found)
+
+
+def _orders_named(first: datetime, last: datetime) -> str:
+    """The query of the orders that a row of a span names, in whichever version, with its item and when it happened."""
+    queries = []
+    for dataset in DATASETS.values():
+        if dataset.happened_at:
+            item = "order_item_id" if "order_item_id" in dataset.columns else "null"
+            queries.append(
+                f"select order_id, {item} as order_item_id, {dataset.happened_at} as happened_at"
+                f" from raw.{dataset.name} where {_between(dataset.happened_at, first, last)}"
+            )
+    return " union all ".join(queries)
 
 
 def show_reached_coverage(con: duckdb.DuckDBPyConnection, coverage: str) -> None:

@@ -224,6 +224,11 @@ order_items_disagree as (
         and scope.starts_at <= found.purchased_at
         and found.purchased_at < scope.ends_at
 ),
+contacts as not materialized (
+    select seller_id, marketplace_id, file_id, row_number
+    from in_force.contacts
+    where contacted_at >= $first_instant and contacted_at < $last_instant
+),
 contact_disagrees as (
     select
         about.period, about.marketplace_id, about.seller_id, 'contact_disagrees' as kind,
@@ -233,11 +238,10 @@ contact_disagrees as (
     join scope
         on scope.period = about.period
         and scope.marketplace_id = about.marketplace_id
-    join in_force.contacts as said
+    join contacts as said
         on said.file_id = about.file_id
         and said.row_number = about.row_number
-    where said.contacted_at >= $first_instant and said.contacted_at < $last_instant
-        and about.seller_id is not null
+    where about.seller_id is not null
         and (said.seller_id <> about.seller_id or said.marketplace_id <> about.marketplace_id)
 ),
 unrewarded as (
