@@ -323,6 +323,22 @@ def test_rows_of_orders_that_a_month_does_not_name_leave_it_as_it_is(
         assert made_again or not {table for table in again if reads_of(step_of(table)).reached}, what
 
 
+def test_causes_of_late_lines_count_for_the_months_that_they_are_about(
+    warehouse: Warehouse, made: Callable[..., set[str]]
+) -> None:
+    def note(period: str) -> None:
+        cause = [US, period, "S", "enrolment_changed", 1, "2026-04"]
+        warehouse.con.execute("insert into billing.late_causes values (?, ?, ?, ?, ?, ?)", cause)
+
+    note("2026-02")
+    assert "audit.exceptions" not in made()
+    note(MARCH)
+    assert "audit.exceptions" in made()
+    assert warehouse.rows("select period from audit.exceptions where kind = 'enrolment_backdated'") == [
+        {"period": MARCH}
+    ]
+
+
 def test_what_is_read_of_a_month_alone_is_told_from_the_sql() -> None:
     read = {step[0].full_name: reads_of(step) for step in steps() if not step[0].is_view}
     assert {name: set(found.within) for name, found in read.items() if found.within} == {
