@@ -1,9 +1,9 @@
 """Which tables would come out as they are, so that a run need not make them again.
 
 Beside the rows of a table stands, for each period and marketplace, a version: a hash of all that they were made from,
-which is the code, the last load that brought rows of the datasets (and months) it reads, the versions of the tables it
-reads, and the content of those that Python makes. It is written in the transaction that writes the rows and checks
-them. Where everything is as it was, so are the rows, and every check of them holds as it did.
+which is the code, the last load that brought rows of the datasets (and months, and orders) it reads, the versions of
+the tables it reads, and the content of books and of small tables. It is written in the transaction that writes the rows
+and checks them. Where everything is as it was, so are the rows, and every check of them holds as it did.
 
 Does not belong here: making anything.
 """
@@ -60,8 +60,8 @@ def version_of(
 ) -> str:
     """The version that a table made by these rules would have now; `inputs` are the tables read, and of which pairs.
 
-    Raw tables stand for the rows in force; those read in part have the `loads` that count for them. Of a table that no
-    SQL makes the content counts, of the pairs if any are given.
+    Raw tables stand for the rows in force; those read in part have the `loads` that count for them. Of books, and where
+    no pairs are given, the content counts and not the version: of the pairs, or all of it.
     """
     found: dict[str, Any] = {"rules": rules, "code": code_version()}
     names = set(inputs)

@@ -183,19 +183,14 @@ def _loads(warehouse: Warehouse, read: Reads) -> dict[str, LastLoad]:
     if first is None:
         return {}
     found = {name: last_load(warehouse.con, name, (first, end)) for name in read.within | read.reached}
+    scope = warehouse.con.execute("select period, marketplace_id from scope").fetchall()
     for name in read.reached:
         last, is_there = found[name]
-        found[name] = _last_load_reached(warehouse, name, last or 0) or None, is_there
+        key = (warehouse.latest_load(), name, *scope)
+        if key not in warehouse.loads_reached:  # several tables ask for it
+            warehouse.loads_reached[key] = last_load_reached(warehouse.con, DATASETS[name], last or 0)
+        found[name] = warehouse.loads_reached[key] or None, is_there
     return {f"raw.{name}": load for name, load in found.items()}
-
-
-def _last_load_reached(warehouse: Warehouse, dataset: str, last_within: int) -> int:
-    """The last load that counts for what is `reached`: found once for a scope and a load."""
-    scope = warehouse.con.execute("select period, marketplace_id from scope").fetchall()
-    key = (warehouse.latest_load(), dataset, *scope)
-    if key not in warehouse.loads_reached:
-        warehouse.loads_reached[key] = last_load_reached(warehouse.con, DATASETS[dataset], last_within)
-    return warehouse.loads_reached[key]
 
 
 def reads_narrowly(warehouse: Warehouse, step: Sequence[Table]) -> bool:

@@ -27,7 +27,8 @@ WORTH_IT = 2
 MANY = 10
 """So many times as many items as a month names must be near for only those named to be looked for."""
 NEWS_LOOKED_AT = 1_000_000
-"""Rows that came later than all of a scope: with more, to look for its orders may cost as much as to make it anew."""
+"""Rows that came later than all that happened in a scope: to look for its orders among more of them may cost as much as
+to make it anew."""
 
 UNREAD = {"order_items": ("asin",), "shipments": ("carrier", "tracking_id")}
 """Columns of text that nothing made of orders reads: they are not looked up in blocks of millions of rows."""
@@ -109,11 +110,13 @@ def show_reached_rows(con: duckdb.DuckDBPyConnection) -> Reached | None:
 
 
 def last_load_reached(con: duckdb.DuckDBPyConnection, dataset: Dataset, since: int) -> int:
-    """The last load that brought or beat a row that `scope` can touch; none later than `since` has one of its times.
+    """The last load that brought or beat a row that `scope` can touch; `since` is the last with one of its times.
 
-    That are rows of orders that a row of the scope names. The bounds of the scope are those of all its marketplaces:
-    of the rows found by them it is looked up where they count, which is where their order has an item; and among those
-    of no marketplace, if after `since` they still lacked theirs. Of many rows it is not asked: the last load counts.
+    Later ones can have rows of orders that a row of the scope names. The bounds of the scope are those of all its
+    marketplaces: of the rows found by them it is looked up where they count, which is where their order has an item, in
+    any version of it; and among those of no marketplace, if after `since` they still lacked theirs. Where later loads
+    brought more than `NEWS_LOOKED_AT` rows, the last of them counts. The hashes of ids must be those of this engine, as
+    they are in a warehouse that is open for writing.
     """
     ((rows, latest),) = con.execute(
         "select sum(rows_loaded), max(load_id) from audit.files where dataset = ? and load_id > ? and rows_loaded > 0",

@@ -10,8 +10,10 @@ from dataclasses import dataclass
 
 from assets.billing import books
 from assets.lineage import REACHED, names_in
-from assets.raw.datasets import DATASETS
+from assets.raw.datasets import DATASETS, Dataset
 from assets.tables import CALENDAR, Table, tables
+
+_NOTHING_ELSE = r"(?!\s+or\b)"
 
 
 @dataclass(frozen=True)
@@ -34,7 +36,7 @@ def reads_of(step: Sequence[Table]) -> Reads:
     wholly, views = _below(name for name in names if name not in REACHED)
     reached, views_reached = _below(REACHED[name] for name in names if name in REACHED)
     written = "\n".join([*queries, *views, *views_reached])
-    within = _read_within(written)
+    within = frozenset(name for name, dataset in DATASETS.items() if _is_read_within(dataset, written))
     closes = {"billing.closes"} if step[0].is_books else set()
     return Reads(
         tables=(wholly | reached | closes | {CALENDAR}) - {table.full_name for table in step},
@@ -64,19 +66,16 @@ def _below(names: Iterable[str]) -> tuple[frozenset[str], list[str]]:
     return frozenset(found), queries
 
 
-def _read_within(text: str) -> frozenset[str]:
-    found = set()
-    for dataset in DATASETS.values():
-        at = dataset.happened_at
-        within = rf"in_force\.{dataset.name}\s+where {at} >= \$first_instant and {at} < \$last_instant\b"
-        times = len(re.findall(rf"in_force\.{dataset.name}\b", text))
-        if at is not None and times and len(re.findall(within, text)) == times:
-            found.add(dataset.name)
-    return frozenset(found)
+def _is_read_within(dataset: Dataset, text: str) -> bool:
+    """Whether rows of a dataset are asked for by the times of the scope wherever it is named."""
+    at = dataset.happened_at
+    times = rf"{at} >= \$first_instant and {at} < \$last_instant\b{_NOTHING_ELSE}"
+    asked = re.findall(rf"in_force\.{dataset.name}\s+where {times}", text)
+    return at is not None and len(asked) == len(re.findall(rf"\b(?:in_force|raw)\.{dataset.name}\b", text)) > 0
 
 
 def _is_read_of_scope(name: str, text: str) -> bool:
     """Whether a table is joined to the scope wherever it is named."""
-    pair = r"on scope\.period = \1\.period\s+and scope\.marketplace_id = \1\.marketplace_id\b"
-    joined = rf"{name} as (\w+)\s+join scope\s+{pair}"
-    return len(re.findall(joined, text)) == len(re.findall(rf"{name}\b", text)) > 0
+    pair = rf"on scope\.period = \1\.period\s+and scope\.marketplace_id = \1\.marketplace_id\b{_NOTHING_ELSE}"
+    joined = re.findall(rf"{name} as (\w+)\s+join scope\s+{pair}", text)
+    return len(joined) == len(re.findall(rf"{name}\b", text)) > 0

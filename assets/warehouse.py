@@ -148,7 +148,7 @@ class Warehouse:
     reached: tuple[tuple[Any, ...], "Reached | None"] | None = None
     """The load and the scope for which `reached` was made last, and what it shows of items if those are not all."""
     loads_reached: dict[tuple[Any, ...], int] = field(default_factory=dict)
-    """Load, dataset and scope → the last load with a row that is `reached` of it."""
+    """Load, dataset and scope → the last load that the scope can touch (`reach.last_load_reached`)."""
     there: set[str] = field(default_factory=set)
     """Tables and views that this process has found or made: what is there stays, and views need not be made twice."""
     makes_anew: bool = False
