@@ -14,6 +14,7 @@ from assets.raw.datasets import DATASETS, Dataset
 from assets.tables import CALENDAR, Table, tables
 
 _NOTHING_ELSE = r"(?!\s+or\b)"
+"""After a condition: no other may do in its stead."""
 
 
 @dataclass(frozen=True)
